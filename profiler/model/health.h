@@ -1,0 +1,25 @@
+/* How good a profile is: counts that every output carries. */
+#ifndef PYROMETER_MODEL_HEALTH_H
+#define PYROMETER_MODEL_HEALTH_H
+
+#include <stdint.h>
+
+struct health {
+    uint64_t ticks;       /* looks at the target */
+    uint64_t samples;     /* stacks taken: threads times ticks, less what was lost */
+    uint64_t lost;        /* samples that should have been and are not */
+    uint64_t late;        /* ticks dropped because we were not in time */
+    uint64_t unverified;  /* samples kept whose stack could not be confirmed */
+    uint64_t truncated;   /* samples kept whose root side could not be read */
+    uint64_t empty;       /* looks at a thread that had no Python frame; not samples */
+    uint64_t duration_ns; /* from the first tick to the last */
+    uint64_t cpu_ns;      /* CPU time that the profiler used */
+    uint64_t rss_bytes;   /* resident memory of the profiler, at its largest */
+    uint64_t read_calls;  /* system calls made to read the target */
+    uint64_t read_bytes;  /* bytes read from the target */
+};
+
+/* Ticks a second, as achieved; 0 for an empty run. */
+double health_rate_hz(const struct health *health);
+
+#endif

@@ -1,0 +1,42 @@
+/* One thread's stack in one tick, and what is known about it. */
+#ifndef PYROMETER_MODEL_SAMPLE_H
+#define PYROMETER_MODEL_SAMPLE_H
+
+#include <stdint.h>
+
+/* Ids into a trace's tables (profiler/model/trace.h). 0 is none. One-member structs, so that they
+ * cannot be mixed up. */
+struct string_id {
+    uint32_t id;
+};
+struct function_id {
+    uint32_t id;
+};
+struct frame_id {
+    uint32_t id;
+};
+struct stack_id {
+    uint32_t id;
+};
+struct thread_ref {
+    uint32_t id;
+};
+
+/* Bits of sample.flags. */
+enum sample_flag {
+    /* The walk did not reach the base of the stack; its root frame says so. */
+    SAMPLE_TRUNCATED = 1 << 0,
+    /* The stack could not be confirmed to have existed at one instant. */
+    SAMPLE_UNVERIFIED = 1 << 1,
+};
+
+struct sample {
+    uint64_t time_ns;   /* when, since the start of the run */
+    uint64_t weight_ns; /* the time it stands for: since the previous tick */
+    struct thread_ref thread;
+    struct stack_id stack;
+    uint32_t flags;
+    uint32_t reserved;
+};
+
+#endif

@@ -1,0 +1,38 @@
+/* The order of samples, thread by thread, in bounded memory.
+ *
+ * Equal neighbours are one run: a run begins at `start_ns`, lasts `weight_ns`, and stands for
+ * `samples` samples. Each thread fills a small block; full blocks go to a temporary file that has
+ * no name, so nothing is left behind whatever happens. */
+#ifndef PYROMETER_MODEL_TIMELINE_H
+#define PYROMETER_MODEL_TIMELINE_H
+
+#include <stdint.h>
+
+#include "profiler/base/status.h"
+#include "profiler/model/sample.h"
+
+struct timeline_run {
+    uint64_t start_ns;  /* since the start of the profile */
+    uint64_t weight_ns; /* time it stands for; the next run may begin later (a gap) */
+    struct stack_id stack;
+    uint32_t samples;
+};
+
+struct timeline;
+
+/* A new, empty timeline. NO_OUTPUT when no temporary file can be made (in $TMPDIR, else /tmp). */
+enum status timeline_create(struct timeline **out, struct error *error) MUST_CHECK;
+/* Accepts NULL. */
+void timeline_destroy(struct timeline *timeline);
+
+/* Appends a sample: the time it stands for ends at sample->time_ns. NO_OUTPUT on a full disk. */
+enum status timeline_append(struct timeline *timeline, const struct sample *sample,
+                            struct error *error) MUST_CHECK;
+
+/* Calls `visit` for each run of one thread, in order of time, until it returns something other
+ * than STATUS_OK, which is then returned. May be called again and again. */
+typedef enum status timeline_visit(void *context, const struct timeline_run *run);
+enum status timeline_each(struct timeline *timeline, struct thread_ref thread,
+                          timeline_visit *visit, void *context) MUST_CHECK;
+
+#endif

@@ -1,0 +1,114 @@
+#include "profiler/model/trace.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "profiler/base/buffer.h"
+
+enum status trace_init(struct trace *trace, bool with_timeline, struct error *error) {
+    *trace = (struct trace){0};
+    if (with_timeline) {
+        enum status status = timeline_create(&trace->timeline, error);
+        if (status) {
+            return status;
+        }
+    }
+    strings_init(&trace->strings);
+    table_init(&trace->functions, sizeof(struct trace_function), sizeof(struct trace_function));
+    table_init(&trace->frames, sizeof(struct trace_frame), sizeof(struct trace_frame));
+    table_init(&trace->stacks, sizeof(struct trace_stack), offsetof(struct trace_stack, depth));
+    table_init(&trace->threads, sizeof(struct trace_thread), offsetof(struct trace_thread, name));
+    table_init(&trace->tallies, sizeof(struct trace_tally), offsetof(struct trace_tally, samples));
+    return STATUS_OK;
+}
+
+void trace_deinit(struct trace *trace) {
+    timeline_destroy(trace->timeline);
+    table_deinit(&trace->tallies);
+    table_deinit(&trace->threads);
+    table_deinit(&trace->stacks);
+    table_deinit(&trace->frames);
+    table_deinit(&trace->functions);
+    strings_deinit(&trace->strings);
+    *trace = (struct trace){0};
+}
+
+struct string_id trace_text(struct trace *trace, const char *text, size_t bytes) {
+    struct buffer valid = {0};
+    const char *end = text + bytes;
+    while (text < end) {
+        /* A NUL is escaped too: trace_string() gives texts that end at their first one. */
+        const char *nul = memchr(text, '\0', (size_t)(end - text));
+        buffer_append_utf8(&valid, text, (size_t)((nul ? nul : end) - text));
+        if (nul) {
+            buffer_append(&valid, "\\x00", 4);
+        }
+        text = nul ? nul + 1 : end;
+    }
+    struct string_id id = {strings_intern(&trace->strings, valid.data, valid.length)};
+    buffer_deinit(&valid);
+    return id;
+}
+
+const char *trace_string(const struct trace *trace, struct string_id id) {
+    return strings_text(&trace->strings, id.id, NULL);
+}
+
+struct function_id trace_intern_function(struct trace *trace, struct trace_function function) {
+    return (struct function_id){table_intern(&trace->functions, &function)};
+}
+
+struct frame_id trace_intern_frame(struct trace *trace, struct trace_frame frame) {
+    assert(frame.function.id >= 1 && frame.function.id <= trace->functions.count);
+    return (struct frame_id){table_intern(&trace->frames, &frame)};
+}
+
+struct stack_id trace_intern_stack(struct trace *trace, struct stack_id parent,
+                                   struct frame_id frame) {
+    assert(frame.id >= 1 && frame.id <= trace->frames.count);
+    struct trace_stack stack = {.parent = parent, .frame = frame, .depth = 1};
+    if (parent.id) {
+        stack.depth = trace_stack(trace, parent)->depth + 1;
+    }
+    return (struct stack_id){table_intern(&trace->stacks, &stack)};
+}
+
+struct thread_ref trace_intern_thread(struct trace *trace, struct trace_thread thread) {
+    uint32_t id = table_intern(&trace->threads, &thread);
+    struct trace_thread *row = table_row(&trace->threads, id);
+    row->name = thread.name;
+    row->is_main = thread.is_main;
+    return (struct thread_ref){id};
+}
+
+enum status trace_add(struct trace *trace, const struct sample *sample, struct error *error) {
+    assert(sample->thread.id >= 1 && sample->thread.id <= trace->threads.count);
+    assert(sample->stack.id <= trace->stacks.count);
+    if (trace->timeline) {
+        enum status status = timeline_append(trace->timeline, sample, error);
+        if (status) {
+            return status;
+        }
+    }
+    struct trace_tally tally = {.thread = sample->thread, .stack = sample->stack};
+    struct trace_tally *row = table_row(&trace->tallies, table_intern(&trace->tallies, &tally));
+    row->samples++;
+    row->weight_ns += sample->weight_ns;
+    return STATUS_OK;
+}
+
+const struct trace_function *trace_function(const struct trace *trace, struct function_id id) {
+    return table_row(&trace->functions, id.id);
+}
+
+const struct trace_frame *trace_frame(const struct trace *trace, struct frame_id id) {
+    return table_row(&trace->frames, id.id);
+}
+
+const struct trace_stack *trace_stack(const struct trace *trace, struct stack_id id) {
+    return table_row(&trace->stacks, id.id);
+}
+
+const struct trace_thread *trace_thread(const struct trace *trace, struct thread_ref id) {
+    return table_row(&trace->threads, id.id);
+}

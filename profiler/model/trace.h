@@ -1,0 +1,119 @@
+/* A profile: who was sampled, which stacks were seen how often, and (when asked) in which order.
+ *
+ * Invariants: ids count up from 1 and are never reused; a stack's parent has a smaller id than the
+ * stack; every text is valid UTF-8 (what was not is escaped on its way in) but may hold any
+ * character, control characters and markup included; sample times of one thread never go back.
+ * Equal stacks are one row, so memory grows with what is different, not with time; the order of
+ * samples lives in a timeline that is spilled to disk. */
+#ifndef PYROMETER_MODEL_TRACE_H
+#define PYROMETER_MODEL_TRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiler/base/status.h"
+#include "profiler/base/strings.h"
+#include "profiler/base/table.h"
+#include "profiler/model/health.h"
+#include "profiler/model/sample.h"
+#include "profiler/model/timeline.h"
+
+/* What a frame is. */
+enum frame_kind {
+    FRAME_PYTHON,  /* a Python function */
+    FRAME_MISSING, /* stands for frames that could not be read */
+};
+
+/* A function: all code objects with the same name, file and first line. */
+struct trace_function {
+    struct string_id name; /* qualified name from 3.11 on, plain name before */
+    struct string_id file; /* as in co_filename; empty for frames that are not Python's */
+    uint32_t first_line;   /* 1-based, 0 unknown */
+};
+
+/* A place in a function. */
+struct trace_frame {
+    struct function_id function;
+    uint32_t line;       /* 1-based line being executed, 0 unknown */
+    uint32_t end_line;   /* 0 unknown */
+    uint32_t column;     /* 1-based UTF-8 byte column, 0 unknown */
+    uint32_t end_column; /* one past the end, 1-based, 0 unknown */
+    uint32_t kind;       /* enum frame_kind */
+};
+
+struct trace_stack {
+    struct stack_id parent; /* the caller's stack; 0 for the root frame */
+    struct frame_id frame;
+    uint32_t depth; /* payload: frames from the root to here, at least 1 */
+};
+
+struct trace_thread {
+    uint32_t pid;          /* process, in the profiler's pid namespace */
+    uint32_t tid;          /* kernel thread id, in the profiler's pid namespace */
+    uint64_t serial;       /* tells threads apart that had the same tid one after the other */
+    struct string_id name; /* payload: Python's name for it, else the kernel's; may change */
+    uint32_t is_main;      /* payload: the main thread of the main interpreter */
+};
+
+/* How often a thread was seen in a stack. */
+struct trace_tally {
+    struct thread_ref thread;
+    struct stack_id stack;
+    uint64_t samples;   /* payload */
+    uint64_t weight_ns; /* payload */
+};
+
+/* What was profiled, and how. Texts are borrowed from the trace's strings. */
+struct trace_run {
+    uint32_t pid;
+    struct string_id process_name;   /* the kernel's name of the process (comm) */
+    struct string_id command;        /* command line, arguments joined with spaces */
+    struct string_id python_version; /* "3.11.2" or "3.11", empty if unknown */
+    struct string_id mode;           /* name of the mode, "wall" */
+    struct string_id profiler;       /* "pyrometer 0.1.0" */
+    uint64_t start_wall_ns;          /* nanoseconds since 1970 of time 0 */
+    uint64_t interval_ns;            /* asked for */
+};
+
+struct trace {
+    struct trace_run run;
+    struct health health;
+    struct strings strings;
+    struct table functions; /* struct trace_function */
+    struct table frames;    /* struct trace_frame */
+    struct table stacks;    /* struct trace_stack */
+    struct table threads;   /* struct trace_thread */
+    struct table tallies;   /* struct trace_tally */
+    struct timeline *timeline; /* NULL unless asked for */
+};
+
+/* An empty trace. With `with_timeline` the order of samples is kept too, in a temporary file that
+ * has no name; NO_OUTPUT when none can be made. */
+enum status trace_init(struct trace *trace, bool with_timeline, struct error *error) MUST_CHECK;
+/* Frees everything. Accepts a zeroed trace. */
+void trace_deinit(struct trace *trace);
+
+/* Interns text of any bytes; what is not UTF-8 becomes \xNN. */
+struct string_id trace_text(struct trace *trace, const char *text, size_t bytes);
+/* The text of an id, terminated, borrowed; "" for 0. */
+const char *trace_string(const struct trace *trace, struct string_id id);
+
+struct function_id trace_intern_function(struct trace *trace, struct trace_function function);
+struct frame_id trace_intern_frame(struct trace *trace, struct trace_frame frame);
+/* The stack `frame` on top of `parent` (0: `frame` is the root). */
+struct stack_id trace_intern_stack(struct trace *trace, struct stack_id parent,
+                                   struct frame_id frame);
+/* The thread with this pid, tid and serial; name and is_main are updated. */
+struct thread_ref trace_intern_thread(struct trace *trace, struct trace_thread thread);
+
+/* Counts a sample and, when there is a timeline, appends it. Health is not touched. */
+enum status trace_add(struct trace *trace, const struct sample *sample, struct error *error)
+    MUST_CHECK;
+
+const struct trace_function *trace_function(const struct trace *trace, struct function_id id);
+const struct trace_frame *trace_frame(const struct trace *trace, struct frame_id id);
+const struct trace_stack *trace_stack(const struct trace *trace, struct stack_id id);
+const struct trace_thread *trace_thread(const struct trace *trace, struct thread_ref id);
+
+#endif
