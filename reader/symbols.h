@@ -1,0 +1,20 @@
+/* Finding a symbol or a section in an ELF file that a process has mapped, by libelf. */
+#ifndef PYROMETER_READER_SYMBOLS_H
+#define PYROMETER_READER_SYMBOLS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiler/base/status.h"
+#include "reader/process.h"
+#include "reader/remote.h"
+
+/* Looks in the file behind `file`, one of the mappings of `maps`, for a symbol (in .dynsym, then
+ * .symtab) and, when there is none, for a section of that name; either name may be NULL. Gives its
+ * address in the process, for position-independent files and others. NOT_FOUND when the file
+ * cannot be opened, is not ELF or has neither. */
+enum status symbols_locate(const struct process *process, const struct maps *maps,
+                           const struct mapping *file, const char *symbol, const char *section,
+                           struct remote *out) MUST_CHECK;
+
+#endif
