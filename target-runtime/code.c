@@ -1,0 +1,159 @@
+#include "target-runtime/code.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/arena.h"
+#include "target-runtime/objects.h"
+
+enum {
+    CODE_OBJECT_BYTES = 512,
+    LINE_TABLE_LIMIT = 32 << 20,
+    CODE_UNITS_LIMIT = 1 << 28,
+};
+
+/* From the field after the object's head to the table of lines: in every version these lie behind
+ * one another, and nothing in between is written to after the object was made
+ * (Objects/codeobject.c; what changes, co_extra, co_executors, the caches and the bytecode, comes
+ * after). */
+struct remote code_fingerprint_place(const struct layout *layout, struct remote code,
+                                     uint32_t *bytes_out) {
+    uint32_t from = LAYOUT_AT(layout, object, var_count);
+    uint32_t to = LAYOUT_AT(layout, code, line_table) + 8;
+    *bytes_out = to - from < CODE_FINGERPRINT_BYTES ? to - from : CODE_FINGERPRINT_BYTES;
+    return remote_at(code, from);
+}
+
+/* How much of a code object to read so that every field is in it. */
+static uint32_t object_extent(const struct layout *layout) {
+    static const enum layout_field fields[] = {
+        LAYOUT_code_argcount,    LAYOUT_code_flags,      LAYOUT_code_first_line,
+        LAYOUT_code_filename,    LAYOUT_code_name,       LAYOUT_code_qualname,
+        LAYOUT_code_line_table,  LAYOUT_code_unit_count, LAYOUT_code_first_traceable,
+        LAYOUT_code_bytes_object};
+    uint32_t extent = 0;
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        uint32_t place = layout->place[fields[i]];
+        uint32_t end = place == 0 ? 0 : place - 1 + layout_field_bytes(fields[i]);
+        extent = end > extent ? end : extent;
+    }
+    return extent <= CODE_OBJECT_BYTES ? extent : 0;
+}
+
+/* The type of code objects is learned by name from the first one and compared by address after. */
+static bool is_code_type(struct runtime *runtime, struct remote type) {
+    if (type.addr == 0 || type.addr == runtime->code_type.addr) {
+        return type.addr != 0;
+    }
+    if (runtime->code_type.addr != 0 || !type_is_named(runtime, type, "code")) {
+        return false;
+    }
+    runtime->code_type = type;
+    return true;
+}
+
+static enum status fetch_line_table(const struct runtime *runtime, struct remote table,
+                                    struct code *out) {
+    struct buffer bytes = {0};
+    enum status status = object_bytes(runtime, table, LINE_TABLE_LIMIT, &bytes);
+    out->line_table = (uint8_t *)bytes.data;
+    out->line_table_bytes = bytes.length;
+    return status;
+}
+
+/* Length of the bytecode: of the code object itself from 3.11, of a bytes object before. */
+static enum status fetch_extent(const struct runtime *runtime, const uint8_t *object,
+                                uint64_t *code_bytes_out) {
+    const struct layout *layout = runtime->layout;
+    uint64_t count;
+    uint32_t unit = 1;
+    if (LAYOUT_HAS(layout, code, unit_count)) {
+        unit = 2;
+        count = load_u64(object + LAYOUT_AT(layout, code, unit_count));
+    } else {
+        uint8_t bytes[8];
+        struct remote code = load_remote(object + LAYOUT_AT(layout, code, bytes_object));
+        enum status status = memory_read_one(
+            runtime->memory, remote_at(code, LAYOUT_AT(layout, bytes, count)), bytes, sizeof bytes);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        count = load_u64(bytes);
+    }
+    *code_bytes_out = count * unit;
+    return count <= CODE_UNITS_LIMIT ? STATUS_OK : STATUS_TORN;
+}
+
+/* A class call that was specialised pushes a frame of its own whose code is three units long and
+ * never becomes traceable (Python/specialize.c, _Py_InitCleanup; 3.13-). */
+static bool is_shim(const struct layout *layout, const uint8_t *object, uint64_t code_bytes) {
+    return LAYOUT_HAS(layout, code, first_traceable) &&
+           load_u32(object + LAYOUT_AT(layout, code, first_traceable)) >= code_bytes / 2;
+}
+
+static enum status decode_object(struct runtime *runtime, const uint8_t *object, struct code *out) {
+    const struct layout *layout = runtime->layout;
+    uint32_t name_at = LAYOUT_HAS(layout, code, qualname) ? LAYOUT_AT(layout, code, qualname)
+                                                          : LAYOUT_AT(layout, code, name);
+    out->first_line = load_u32(object + LAYOUT_AT(layout, code, first_line));
+    enum status status = fetch_extent(runtime, object, &out->code_bytes);
+    if (status == STATUS_OK) {
+        out->is_hidden = is_shim(layout, object, out->code_bytes);
+        status = object_text(runtime, load_remote(object + name_at), &out->name);
+    }
+    if (status == STATUS_OK) {
+        status = object_text(runtime, load_remote(object + LAYOUT_AT(layout, code, filename)),
+                             &out->file);
+    }
+    if (status == STATUS_OK) {
+        status = fetch_line_table(runtime,
+                                  load_remote(object + LAYOUT_AT(layout, code, line_table)), out);
+    }
+    return status;
+}
+
+enum status code_fetch(struct runtime *runtime, struct remote address, struct code *out) {
+    const struct layout *layout = runtime->layout;
+    uint8_t object[CODE_OBJECT_BYTES];
+    uint32_t extent = object_extent(layout);
+    uint32_t fingerprint_bytes;
+    *out = (struct code){.address = address};
+    if (extent == 0) {
+        return STATUS_BAD_LAYOUT;
+    }
+    enum status status = memory_read_one(runtime->memory, address, object, extent);
+    if (status != STATUS_OK) {
+        return status == STATUS_NOT_MAPPED ? STATUS_TORN : status;
+    }
+    if (!is_code_type(runtime, load_remote(object + LAYOUT_AT(layout, object, type)))) {
+        return STATUS_TORN;
+    }
+    struct remote place = code_fingerprint_place(layout, address, &fingerprint_bytes);
+    memcpy(out->fingerprint, object + (place.addr - address.addr), fingerprint_bytes);
+    status = decode_object(runtime, object, out);
+    return status == STATUS_NOT_MAPPED ? STATUS_TORN : status;
+}
+
+void code_free(struct code *code) {
+    buffer_deinit(&code->name);
+    buffer_deinit(&code->file);
+    free(code->line_table);
+    code->line_table = NULL;
+}
+
+bool code_position(const struct layout *layout, const struct code *code, uint64_t position,
+                   uint32_t tlbc_index, int64_t *offset_out) {
+    int64_t offset = -1;
+    switch (layout->position) {
+    case POSITION_BYTE_INDEX: offset = (int64_t)position; break;
+    case POSITION_UNIT_INDEX: offset = (int64_t)position < 0 ? -1 : (int64_t)position * 2; break;
+    case POSITION_INSTRUCTION_POINTER:
+        if (tlbc_index == 0) {
+            offset = (int64_t)(position - code->address.addr - LAYOUT_AT(layout, code, adaptive));
+        }
+        break;
+    }
+    /* One unit before the first instruction: a frame that has not begun (3.11, 3.12). */
+    *offset_out = offset < 0 ? -1 : offset;
+    return offset >= -2 && offset < (int64_t)code->code_bytes;
+}

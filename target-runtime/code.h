@@ -1,0 +1,47 @@
+/* Code objects: what a frame's code address means. Read once, while the target runs, and checked
+ * again later, because a code object can be freed and its address used for another one. */
+#ifndef PYROMETER_TARGET_RUNTIME_CODE_H
+#define PYROMETER_TARGET_RUNTIME_CODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiler/base/buffer.h"
+#include "profiler/base/status.h"
+#include "target-runtime/lines.h"
+#include "target-runtime/runtime.h"
+
+/* A stretch of the code object that does not change in its life and differs between any two that
+ * live one after the other: pointers to names, file and tables, and first line. */
+#define CODE_FINGERPRINT_BYTES 160
+
+struct code {
+    struct remote address;
+    uint8_t fingerprint[CODE_FINGERPRINT_BYTES];
+    struct buffer name; /* qualified from 3.11 on; UTF-8 */
+    struct buffer file; /* UTF-8 */
+    uint32_t first_line;
+    uint64_t code_bytes; /* length of the bytecode */
+    bool is_hidden; /* a frame of it is none of the program's: the shim of a class call (3.13-) */
+    uint8_t *line_table;
+    size_t line_table_bytes;
+};
+
+/* Where the fingerprint lies: queue `*bytes_out` bytes at the result to check it later. */
+struct remote code_fingerprint_place(const struct layout *layout, struct remote code,
+                                     uint32_t *bytes_out);
+
+/* Reads a code object and all it points to. TORN when there is none at that address (any more).
+ * `out` is to be given to code_free even then. */
+enum status code_fetch(struct runtime *runtime, struct remote address, struct code *out) MUST_CHECK;
+void code_free(struct code *code);
+
+/* Offset of a frame's instruction from the start of the bytecode, in bytes; -1 when the frame has
+ * not begun. False when the position does not lie in this code: then frame and code do not belong
+ * together. Positions in a copy of the bytecode (free-threaded 3.14-, `tlbc_index` not 0) are
+ * not known yet and give -1. */
+bool code_position(const struct layout *layout, const struct code *code, uint64_t position,
+                   uint32_t tlbc_index, int64_t *offset_out);
+
+#endif

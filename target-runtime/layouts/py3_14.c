@@ -1,0 +1,100 @@
+/* CPython 3.14 and its free-threaded build. Offsets of the x86-64 builds, from the headers of
+ * 3.14.8; what is published is described in Include/internal/pycore_debug_offsets.h. */
+#include "target-runtime/layouts/published.h"
+
+/* X(field, offset in the default build, in the free-threaded one, its word in what is published) */
+#define FIELDS(X)                                                                                  \
+    /* _PyRuntimeState, Include/internal/pycore_runtime_structs.h */                               \
+    X(runtime_interpreters_head, 808, 808, 40)                                                     \
+    /* PyInterpreterState, Include/internal/pycore_interp_structs.h */                             \
+    X(interpreter_next, 7272, 7272, 64)                                                            \
+    X(interpreter_id, 7280, 7280, 56)                                                              \
+    X(interpreter_threads_head, 7344, 7344, 72)                                                    \
+    X(interpreter_modules, 7688, 7712, 96)                                                         \
+    X(interpreter_sysdict, 7672, 7696, 104)                                                        \
+    X(interpreter_code_object_generation, 7992, 8024, 160)                                         \
+    /* PyThreadState, Include/cpython/pystate.h */                                                 \
+    X(thread_next, 8, 8, 192)                                                                      \
+    X(thread_interp, 16, 16, 200)                                                                  \
+    X(thread_current_frame, 72, 72, 208)                                                           \
+    X(thread_thread_id, 152, 152, 216)                                                             \
+    X(thread_native_thread_id, 160, 160, 224)                                                      \
+    X(thread_serial, 224, 224, UNPUBLISHED)                                                        \
+    X(thread_datastack_chunk, 232, 232, 232)                                                       \
+    X(thread_datastack_top, 240, 240, UNPUBLISHED)                                                 \
+    /* _PyInterpreterFrame, Include/internal/pycore_interpframe_structs.h */                       \
+    X(frame_previous, 8, 8, 256)                                                                   \
+    X(frame_executable, 0, 0, 264)                                                                 \
+    X(frame_instr_ptr, 56, 56, 272)                                                                \
+    X(frame_owner, 74, 78, 288)                                                                    \
+    X(frame_tlbc_index, ABSENT, 72, 304)                                                           \
+    /* PyCodeObject, Include/cpython/code.h */                                                     \
+    X(code_argcount, 52, 68, 360)                                                                  \
+    X(code_flags, 48, 64, UNPUBLISHED)                                                             \
+    X(code_first_line, 68, 84, 352)                                                                \
+    X(code_filename, 112, 128, 320)                                                                \
+    X(code_name, 120, 136, 328)                                                                    \
+    X(code_qualname, 128, 144, 336)                                                                \
+    X(code_line_table, 136, 152, 344)                                                              \
+    X(code_unit_count, 16, 32, 600)                                                                \
+    X(code_adaptive, 208, 232, 384)                                                                \
+    X(code_first_traceable, 192, 208, UNPUBLISHED)                                                 \
+    X(code_tlbc, ABSENT, 224, 392)                                                                 \
+    /* PyObject, PyVarObject, Include/object.h */                                                  \
+    X(object_type, 8, 24, 408)                                                                     \
+    X(object_var_count, 16, 32, 600)                                                               \
+    /* PyTypeObject, PyHeapTypeObject, Include/cpython/object.h */                                 \
+    X(type_name, 24, 40, 424)                                                                      \
+    X(type_basic_size, 32, 48, UNPUBLISHED)                                                        \
+    X(type_flags, 168, 184, 440)                                                                   \
+    X(type_dict_offset, 288, 304, UNPUBLISHED)                                                     \
+    X(type_cached_keys, 880, 896, UNPUBLISHED)                                                     \
+    /* PyASCIIObject, PyCompactUnicodeObject, PyUnicodeObject, Include/cpython/unicodeobject.h */  \
+    X(unicode_length, 16, 32, 632)                                                                 \
+    X(unicode_state, 32, 48, 624)                                                                  \
+    X(unicode_ascii_data, 40, 56, 640)                                                             \
+    X(unicode_compact_data, 56, 72, UNPUBLISHED)                                                   \
+    X(unicode_legacy_data, 56, 72, UNPUBLISHED)                                                    \
+    /* PyBytesObject, Include/cpython/bytesobject.h */                                             \
+    X(bytes_count, 16, 32, 600)                                                                    \
+    X(bytes_data, 32, 48, 608)                                                                     \
+    /* PyLongObject, Include/cpython/longintrepr.h */                                              \
+    X(integer_tag, 16, 32, 576)                                                                    \
+    X(integer_digits, 24, 40, 584)                                                                 \
+    /* PyDictObject, Include/cpython/dictobject.h */                                               \
+    X(dict_keys, 32, 48, 536)                                                                      \
+    X(dict_values, 40, 56, 544)                                                                    \
+    /* PyDictKeysObject, Include/internal/pycore_dict.h */                                         \
+    X(dict_keys_log2_index_bytes, 9, 9, UNPUBLISHED)                                               \
+    X(dict_keys_kind, 10, 10, UNPUBLISHED)                                                         \
+    X(dict_keys_entry_count, 24, 24, UNPUBLISHED)                                                  \
+    X(dict_keys_indices, 32, 32, UNPUBLISHED)                                                      \
+    /* PyDictValues, Include/internal/pycore_dict.h */                                             \
+    X(dict_values_array, 8, 8, UNPUBLISHED)                                                        \
+    /* PyModuleObject, Include/internal/pycore_moduleobject.h */                                   \
+    X(module_dict, 16, 32, UNPUBLISHED)
+
+#define CHOICES                                                                                    \
+    .minor = 14, .published_bytes = 760, .source = LAYOUT_FROM_TARGET,                             \
+    .frame_chain = FRAME_CHAIN_CURRENT, .position = POSITION_INSTRUCTION_POINTER,                  \
+    .line_table = LINE_TABLE_LOCATIONS, .code_reference = CODE_REFERENCE_TAGGED,                   \
+    .entry_frames = ENTRY_FRAMES_OWNER, .dict_shape = DICT_SHAPE_LOG2,                             \
+    .attributes = ATTRIBUTES_INLINE, .integer_shape = INTEGER_TAG,                                 \
+    .owner_entry = 3 /* FRAME_OWNED_BY_INTERPRETER */
+
+const struct layout layout_py3_14 = {
+    .label = "3.14",
+    CHOICES,
+    .string_state = STRING_STATE_BITS,
+    .place = {FIELDS(PLACE_DEFAULT)},
+    .published = {FIELDS(PUBLISHED_DEFAULT)},
+};
+
+const struct layout layout_py3_14t = {
+    .label = "3.14t",
+    CHOICES,
+    .is_free_threaded = true,
+    .string_state = STRING_STATE_BYTE,
+    .place = {FIELDS(PLACE_THREADED)},
+    .published = {FIELDS(PUBLISHED_THREADED)},
+};

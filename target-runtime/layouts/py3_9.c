@@ -1,0 +1,80 @@
+/* CPython 3.9. Offsets of the x86-64 build, from the headers of 3.9.2 and 3.9.18. */
+#include "target-runtime/layout.h"
+
+const struct layout layout_py3_9 = {
+    .label = "3.9",
+    .minor = 9,
+    .source = LAYOUT_FROM_TABLE,
+    .frame_chain = FRAME_CHAIN_OBJECTS,
+    .position = POSITION_BYTE_INDEX,
+    .line_table = LINE_TABLE_LNOTAB,
+    .code_reference = CODE_REFERENCE_PLAIN,
+    .entry_frames = ENTRY_FRAMES_NONE,
+    .dict_shape = DICT_SHAPE_SIZE,
+    .attributes = ATTRIBUTES_DICT_OFFSET,
+    .string_state = STRING_STATE_BITS,
+    .integer_shape = INTEGER_SIZE,
+    .owner_entry = 255,
+    .place =
+        {
+            /* _PyRuntimeState, Include/internal/pycore_runtime.h */
+            [LAYOUT_runtime_interpreters_head] = LAYOUT_PLACE(32),
+            /* PyInterpreterState, Include/internal/pycore_interp.h */
+            [LAYOUT_interpreter_next] = LAYOUT_PLACE(0),
+            [LAYOUT_interpreter_id] = LAYOUT_PLACE(24),
+            [LAYOUT_interpreter_threads_head] = LAYOUT_PLACE(8),
+            [LAYOUT_interpreter_modules] = LAYOUT_PLACE(856),
+            [LAYOUT_interpreter_sysdict] = LAYOUT_PLACE(872),
+            /* PyThreadState, Include/cpython/pystate.h */
+            [LAYOUT_thread_next] = LAYOUT_PLACE(8),
+            [LAYOUT_thread_interp] = LAYOUT_PLACE(16),
+            [LAYOUT_thread_frame] = LAYOUT_PLACE(24),
+            [LAYOUT_thread_thread_id] = LAYOUT_PLACE(176),
+            [LAYOUT_thread_serial] = LAYOUT_PLACE(256),
+            /* PyFrameObject, Include/cpython/frameobject.h */
+            [LAYOUT_frame_object_back] = LAYOUT_PLACE(24),
+            [LAYOUT_frame_object_code] = LAYOUT_PLACE(32),
+            [LAYOUT_frame_object_lasti] = LAYOUT_PLACE(104),
+            /* PyCodeObject, Include/cpython/code.h */
+            [LAYOUT_code_argcount] = LAYOUT_PLACE(16),
+            [LAYOUT_code_flags] = LAYOUT_PLACE(36),
+            [LAYOUT_code_first_line] = LAYOUT_PLACE(40),
+            [LAYOUT_code_filename] = LAYOUT_PLACE(104),
+            [LAYOUT_code_name] = LAYOUT_PLACE(112),
+            [LAYOUT_code_line_table] = LAYOUT_PLACE(120),
+            [LAYOUT_code_bytes_object] = LAYOUT_PLACE(48),
+            /* PyObject, PyVarObject, Include/object.h */
+            [LAYOUT_object_type] = LAYOUT_PLACE(8),
+            [LAYOUT_object_var_count] = LAYOUT_PLACE(16),
+            /* PyTypeObject, PyHeapTypeObject, Include/cpython/object.h */
+            [LAYOUT_type_name] = LAYOUT_PLACE(24),
+            [LAYOUT_type_basic_size] = LAYOUT_PLACE(32),
+            [LAYOUT_type_flags] = LAYOUT_PLACE(168),
+            [LAYOUT_type_dict_offset] = LAYOUT_PLACE(288),
+            [LAYOUT_type_cached_keys] = LAYOUT_PLACE(864),
+            /* PyASCIIObject, PyCompactUnicodeObject, PyUnicodeObject,
+               Include/cpython/unicodeobject.h */
+            [LAYOUT_unicode_length] = LAYOUT_PLACE(16),
+            [LAYOUT_unicode_state] = LAYOUT_PLACE(32),
+            [LAYOUT_unicode_ascii_data] = LAYOUT_PLACE(48),
+            [LAYOUT_unicode_compact_data] = LAYOUT_PLACE(72),
+            [LAYOUT_unicode_legacy_data] = LAYOUT_PLACE(72),
+            /* PyBytesObject, Include/cpython/bytesobject.h */
+            [LAYOUT_bytes_count] = LAYOUT_PLACE(16),
+            [LAYOUT_bytes_data] = LAYOUT_PLACE(32),
+            /* PyLongObject, Include/longintrepr.h */
+            [LAYOUT_integer_tag] = LAYOUT_PLACE(16),
+            [LAYOUT_integer_digits] = LAYOUT_PLACE(24),
+            /* PyDictObject, Include/cpython/dictobject.h */
+            [LAYOUT_dict_keys] = LAYOUT_PLACE(32),
+            [LAYOUT_dict_values] = LAYOUT_PLACE(40),
+            /* PyDictKeysObject, Objects/dict-common.h */
+            [LAYOUT_dict_keys_size] = LAYOUT_PLACE(8),
+            [LAYOUT_dict_keys_entry_count] = LAYOUT_PLACE(32),
+            [LAYOUT_dict_keys_indices] = LAYOUT_PLACE(40),
+            /* PyDictValues: in these versions an array of pointers and no more */
+            [LAYOUT_dict_values_array] = LAYOUT_PLACE(0),
+            /* PyModuleObject, Objects/moduleobject.c */
+            [LAYOUT_module_dict] = LAYOUT_PLACE(16),
+        },
+};

@@ -1,0 +1,44 @@
+/* Where a thread's frames will be in the next tick: where they were in the last ones.
+ *
+ * Frames of one thread lie together (in its data stack from 3.11 on, in a few pools before), so a
+ * handful of address ranges covers them. Touching an address that a range nearly covers makes the
+ * range longer; ranges that are no longer touched shrink and go. */
+#ifndef PYROMETER_TARGET_RUNTIME_PREDICT_H
+#define PYROMETER_TARGET_RUNTIME_PREDICT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "reader/snapshot.h"
+
+struct predicted {
+    uint64_t start;
+    uint64_t end;
+    uint64_t touched_low; /* what was touched since the last ageing; low > high: nothing */
+    uint64_t touched_high;
+    uint32_t slack; /* bytes read past touched_high, for a stack that grows; 0 at an edge */
+};
+
+struct prediction {
+    struct predicted *ranges; /* sorted by start, not overlapping */
+    size_t count;
+    size_t capacity;
+    size_t cursor;
+    uint32_t ticks; /* since the last ageing */
+};
+
+/* A zeroed prediction foresees nothing. */
+void prediction_deinit(struct prediction *prediction);
+void prediction_clear(struct prediction *prediction);
+
+/* Queues everything foreseen, as one group. */
+struct snapshot_group prediction_want(const struct prediction *prediction,
+                                      struct snapshot *snapshot);
+/* Notes that `bytes` bytes at `from` were needed. */
+void prediction_touch(struct prediction *prediction, struct remote from, uint32_t bytes);
+/* The end of a tick; `group` is what prediction_want gave for it. Now and then forgets what was not
+ * touched lately, and stops reading past the edge of what is mapped. */
+void prediction_age(struct prediction *prediction, const struct snapshot *snapshot,
+                    const struct snapshot_group *group);
+
+#endif

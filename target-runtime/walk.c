@@ -1,0 +1,563 @@
+#include "target-runtime/walk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/arena.h"
+
+enum {
+    INTERPRETER_LIMIT = 4096,
+    THREAD_LIMIT = 65536,
+    FRAME_LIMIT = 1 << 17,
+    TORN_RETRIES = 3, /* looks at one thread again, in the same tick, when its chain broke */
+};
+
+/* A stretch of a structure that holds some of its fields. */
+struct stretch {
+    uint32_t at;
+    uint32_t bytes;
+};
+
+/* What is kept of a thread from look to look. */
+struct slot {
+    struct remote state;
+    uint64_t serial;
+    bool is_used;
+    bool is_seen; /* in this look */
+    bool is_skipped;
+    struct prediction frames;
+    struct remote cframe; /* 3.11, 3.12: where it was */
+    /* This look's copies: indexes into the snapshot, valid when is_wanted. */
+    bool is_wanted;
+    size_t anchor;
+    size_t head_first;
+    size_t head_again;
+    struct snapshot_group group;
+};
+
+struct walk {
+    struct runtime *runtime;
+    struct snapshot snapshot;
+    struct stretch thread_fields;
+    struct stretch interpreter_fields;
+    struct stretch frame_fields;
+    uint32_t head_at; /* of the pointer to the newest frame: in thread or cframe */
+    struct remote *interpreters;
+    size_t interpreter_count;
+    size_t interpreter_capacity;
+    struct slot *slots;
+    size_t slot_count;
+    size_t slot_capacity;
+    size_t *order; /* slots in the order of the last look */
+    size_t order_count;
+    size_t order_capacity;
+    size_t *new_order;
+    size_t new_order_count;
+    size_t new_order_capacity;
+    struct raw_look look;
+};
+
+/* ---- what to read ---- */
+
+static void stretch_over(struct stretch *stretch, uint32_t at, uint32_t bytes) {
+    uint32_t end = stretch->at + stretch->bytes;
+    uint32_t new_end = end > at + bytes ? end : at + bytes;
+    if (stretch->bytes == 0) {
+        *stretch = (struct stretch){at, bytes};
+        return;
+    }
+    stretch->at = stretch->at < at ? stretch->at : at;
+    stretch->bytes = new_end - stretch->at;
+}
+
+static void stretch_over_field(struct stretch *stretch, const struct layout *layout,
+                               enum layout_field field) {
+    if (layout->place[field] != 0) {
+        stretch_over(stretch, layout->place[field] - 1, layout_field_bytes(field));
+    }
+}
+
+static struct stretch stretch_of(const struct layout *layout, const enum layout_field *fields,
+                                 size_t count) {
+    struct stretch stretch = {0};
+    for (size_t i = 0; i < count; i++) {
+        stretch_over_field(&stretch, layout, fields[i]);
+    }
+    return stretch;
+}
+
+#define STRETCH_OF(layout, ...)                                                                    \
+    stretch_of(layout, (const enum layout_field[]){__VA_ARGS__},                                   \
+               sizeof((const enum layout_field[]){__VA_ARGS__}) / sizeof(enum layout_field))
+
+/* ---- views ---- */
+
+/* A stretch of a structure that was copied: fields are read from it by their place. */
+struct view {
+    const uint8_t *bytes;
+    uint32_t at;
+};
+
+static uint64_t view_u64(const struct view *view, uint32_t place) {
+    return load_u64(view->bytes + (place - view->at));
+}
+
+#define VIEW_U64(view, layout, structure, field) view_u64(view, LAYOUT_AT(layout, structure, field))
+
+static const uint8_t *copied(const struct snapshot *snapshot, size_t index) {
+    const struct range *range = &snapshot->ranges[index];
+    return range->status == STATUS_OK ? range->to : NULL;
+}
+
+/* Queues one range outside of any group and gives its index. */
+static size_t want_one(struct snapshot *snapshot, struct remote from, uint32_t bytes) {
+    struct snapshot_group group = snapshot_group_begin(snapshot);
+    snapshot_want(snapshot, &group, from, bytes);
+    return group.first;
+}
+
+/* ---- frames ---- */
+
+enum frame_class { CLASS_PYTHON, CLASS_ENTRY };
+
+static uint64_t frame_code(const struct layout *layout, uint64_t executable) {
+    switch (layout->code_reference) {
+    case CODE_REFERENCE_PLAIN: return executable;
+    case CODE_REFERENCE_TAGGED: return executable & ~UINT64_C(3);
+    }
+    return 0;
+}
+
+/* What a frame is, and whether the chain may end below it. */
+static enum frame_class frame_kind_of(const struct layout *layout, const struct view *frame,
+                                      bool *may_end) {
+    switch (layout->entry_frames) {
+    case ENTRY_FRAMES_NONE: *may_end = true; return CLASS_PYTHON;
+    case ENTRY_FRAMES_FLAG:
+        *may_end = frame->bytes[LAYOUT_AT(layout, frame, is_entry) - frame->at] != 0;
+        return CLASS_PYTHON;
+    case ENTRY_FRAMES_OWNER:
+        *may_end = frame->bytes[LAYOUT_AT(layout, frame, owner) - frame->at] >= layout->owner_entry;
+        return *may_end ? CLASS_ENTRY : CLASS_PYTHON;
+    }
+    return CLASS_PYTHON;
+}
+
+/* One frame as numbers, and its caller's address. */
+static struct raw_frame frame_decode(const struct layout *layout, const struct view *view,
+                                     uint64_t *previous_out) {
+    struct raw_frame frame = {0};
+    if (layout->frame_chain == FRAME_CHAIN_OBJECTS) {
+        uint32_t lasti =
+            load_u32(view->bytes + (LAYOUT_AT(layout, frame_object, lasti) - view->at));
+        frame.code = VIEW_U64(view, layout, frame_object, code);
+        frame.position = (uint64_t)(int64_t)(int32_t)lasti;
+        *previous_out = VIEW_U64(view, layout, frame_object, back);
+        return frame;
+    }
+    frame.code = frame_code(layout, VIEW_U64(view, layout, frame, executable));
+    frame.position = VIEW_U64(view, layout, frame, instr_ptr);
+    if (LAYOUT_HAS(layout, frame, tlbc_index)) {
+        frame.tlbc_index =
+            load_u32(view->bytes + (LAYOUT_AT(layout, frame, tlbc_index) - view->at));
+    }
+    *previous_out = VIEW_U64(view, layout, frame, previous);
+    return frame;
+}
+
+static void push_frame(struct raw_look *look, struct raw_frame frame) {
+    if (look->frame_count == look->frame_capacity) {
+        look->frames = memory_grow(look->frames, sizeof *look->frames, look->frame_count + 1,
+                                   &look->frame_capacity);
+    }
+    look->frames[look->frame_count++] = frame;
+}
+
+/* Follows the chain from `at` and appends its frames. True when it reached its base: `base` when
+ * that is known (3.15 keeps a frame of its own there), else a frame below which there is none. */
+static bool follow_chain(struct walk *walk, struct slot *slot, uint64_t at, uint64_t base,
+                         enum status *status_out) {
+    const struct layout *layout = walk->runtime->layout;
+    bool may_end = true;
+    for (int depth = 0; at != 0 && depth < FRAME_LIMIT; depth++) {
+        struct remote from = remote_at((struct remote){at}, walk->frame_fields.at);
+        struct view view = {snapshot_view_or_read(&walk->snapshot, &slot->group, from,
+                                                  walk->frame_fields.bytes, status_out),
+                            walk->frame_fields.at};
+        if (view.bytes == NULL) {
+            return false;
+        }
+        prediction_touch(&slot->frames, from, walk->frame_fields.bytes);
+        uint64_t previous;
+        struct raw_frame frame = frame_decode(layout, &view, &previous);
+        if (frame_kind_of(layout, &view, &may_end) == CLASS_PYTHON) {
+            push_frame(&walk->look, frame);
+        } else if (at == base) {
+            return previous == 0;
+        }
+        at = previous;
+    }
+    return at == 0 && may_end && base == 0;
+}
+
+/* ---- one thread ---- */
+
+/* Where the pointer to the newest frame is: in the thread, or in the cframe it points to. */
+static struct remote head_place(const struct walk *walk, const struct slot *slot) {
+    switch (walk->runtime->layout->frame_chain) {
+    case FRAME_CHAIN_OBJECTS:
+    case FRAME_CHAIN_CURRENT: return remote_at(slot->state, walk->head_at);
+    case FRAME_CHAIN_CFRAME: return remote_at(slot->cframe, walk->head_at);
+    }
+    return (struct remote){0};
+}
+
+/* Queues one thread: its fields, then its frames, then the pointer to the newest frame again. */
+static void want_thread(struct walk *walk, struct slot *slot) {
+    struct snapshot *snapshot = &walk->snapshot;
+    const struct stretch *fields = &walk->thread_fields;
+    slot->is_wanted = true;
+    slot->anchor = want_one(snapshot, remote_at(slot->state, fields->at), fields->bytes);
+    if (slot->is_skipped) {
+        return;
+    }
+    slot->head_first = want_one(snapshot, head_place(walk, slot), 8);
+    slot->group = prediction_want(&slot->frames, snapshot);
+    slot->head_again = want_one(snapshot, head_place(walk, slot), 8);
+}
+
+/* The pointer to the newest frame, as copied before the frames and after them. False when the
+ * thread's cframe is no longer the one whose pointer was copied. */
+static bool first_frame(const struct walk *walk, struct slot *slot, const struct view *fields,
+                        uint64_t *before_out, uint64_t *after_out) {
+    const struct layout *layout = walk->runtime->layout;
+    if (layout->frame_chain == FRAME_CHAIN_CFRAME) {
+        uint64_t cframe = VIEW_U64(fields, layout, thread, cframe);
+        if (cframe != slot->cframe.addr) {
+            slot->cframe.addr = cframe;
+            return false;
+        }
+    }
+    const uint8_t *before = copied(&walk->snapshot, slot->head_first);
+    const uint8_t *after = copied(&walk->snapshot, slot->head_again);
+    if (before == NULL || after == NULL) {
+        return false;
+    }
+    *before_out = load_u64(before);
+    *after_out = load_u64(after);
+    return true;
+}
+
+/* Walks what was copied of one thread. False when the chain broke and it is worth looking again. */
+static bool walk_copy(struct walk *walk, struct slot *slot, const struct view *fields,
+                      struct raw_thread *raw, enum status *status_out) {
+    const struct layout *layout = walk->runtime->layout;
+    uint64_t before;
+    uint64_t after;
+    raw->first_frame = walk->look.frame_count;
+    raw->frame_count = 0;
+    raw->is_complete = false;
+    if (!first_frame(walk, slot, fields, &before, &after)) {
+        return false;
+    }
+    uint64_t base =
+        LAYOUT_HAS(layout, thread, base_frame) ? VIEW_U64(fields, layout, thread, base_frame) : 0;
+    raw->is_complete = follow_chain(walk, slot, before, base, status_out);
+    raw->is_steady = before == after;
+    raw->frame_count = walk->look.frame_count - raw->first_frame;
+    return raw->is_complete;
+}
+
+/* Fetches one thread by itself. */
+static const uint8_t *fetch_thread(struct walk *walk, struct slot *slot, enum status *status_out) {
+    struct snapshot *snapshot = &walk->snapshot;
+    size_t first = snapshot->count;
+    want_thread(walk, slot);
+    *status_out = memory_read(snapshot->memory, snapshot->ranges + first, snapshot->count - first);
+    return *status_out == STATUS_OK ? copied(snapshot, slot->anchor) : NULL;
+}
+
+static void read_identity(const struct layout *layout, const struct view *fields,
+                          struct raw_thread *raw) {
+    raw->interpreter = VIEW_U64(fields, layout, thread, interp);
+    raw->serial = VIEW_U64(fields, layout, thread, serial);
+    raw->ident = VIEW_U64(fields, layout, thread, thread_id);
+    raw->native_id = LAYOUT_HAS(layout, thread, native_thread_id)
+                         ? VIEW_U64(fields, layout, thread, native_thread_id)
+                         : 0;
+}
+
+/* A slot whose thread state now belongs to another thread starts anew. */
+static void check_identity(struct slot *slot, struct raw_thread *raw) {
+    raw->is_new = raw->is_new || slot->serial != raw->serial;
+    if (raw->is_new) {
+        slot->serial = raw->serial;
+        slot->is_skipped = false;
+    }
+    raw->is_skipped = slot->is_skipped;
+}
+
+static struct raw_thread *push_thread(struct raw_look *look) {
+    if (look->thread_count == look->thread_capacity) {
+        look->threads = memory_grow(look->threads, sizeof *look->threads, look->thread_count + 1,
+                                    &look->thread_capacity);
+    }
+    struct raw_thread *raw = &look->threads[look->thread_count++];
+    *raw = (struct raw_thread){0};
+    return raw;
+}
+
+/* Looks at one thread; its next in `next_out`. False when it could not be read at all. */
+static bool look_at_thread(struct walk *walk, size_t index, bool is_new, uint64_t interpreter,
+                           uint64_t *next_out, enum status *status_out) {
+    const struct layout *layout = walk->runtime->layout;
+    struct slot *slot = &walk->slots[index];
+    struct view fields = {slot->is_wanted ? copied(&walk->snapshot, slot->anchor) : NULL,
+                          walk->thread_fields.at};
+    if (fields.bytes == NULL) {
+        fields.bytes = fetch_thread(walk, slot, status_out);
+    }
+    if (fields.bytes == NULL || VIEW_U64(&fields, layout, thread, interp) != interpreter) {
+        return false;
+    }
+    *next_out = VIEW_U64(&fields, layout, thread, next);
+    struct raw_thread *raw = push_thread(&walk->look);
+    raw->slot = index;
+    raw->is_new = is_new;
+    raw->state = slot->state;
+    read_identity(layout, &fields, raw);
+    check_identity(slot, raw);
+    if (slot->is_skipped) {
+        return true;
+    }
+    for (int tries = 0; !walk_copy(walk, slot, &fields, raw, status_out); tries++) {
+        if (tries == TORN_RETRIES || *status_out != STATUS_OK) {
+            break;
+        }
+        walk->look.frame_count = raw->first_frame;
+        fields.bytes = fetch_thread(walk, slot, status_out);
+        if (fields.bytes == NULL) {
+            raw->frame_count = 0;
+            break;
+        }
+    }
+    prediction_age(&slot->frames, &walk->snapshot, &slot->group);
+    return true;
+}
+
+/* ---- the list of threads ---- */
+
+static size_t slot_new(struct walk *walk, struct remote state) {
+    size_t index = 0;
+    while (index < walk->slot_count && walk->slots[index].is_used) {
+        index++;
+    }
+    if (index == walk->slot_count) {
+        if (walk->slot_count == walk->slot_capacity) {
+            walk->slots = memory_grow(walk->slots, sizeof *walk->slots, walk->slot_count + 1,
+                                      &walk->slot_capacity);
+        }
+        walk->slots[walk->slot_count++] = (struct slot){0};
+    }
+    struct slot *slot = &walk->slots[index];
+    prediction_clear(&slot->frames);
+    *slot = (struct slot){.state = state, .is_used = true, .frames = slot->frames};
+    return index;
+}
+
+/* The slot of a thread state. The order of threads hardly changes, so it is nearly always the next
+ * one after the last that was found. */
+static size_t slot_find(struct walk *walk, uint64_t state, size_t *cursor, bool *is_new_out) {
+    *is_new_out = false;
+    for (size_t i = 0; i < walk->order_count; i++) {
+        size_t at = *cursor + i < walk->order_count ? *cursor + i : *cursor + i - walk->order_count;
+        size_t index = walk->order[at];
+        if (walk->slots[index].state.addr == state) {
+            *cursor = at + 1 < walk->order_count ? at + 1 : 0;
+            return index;
+        }
+    }
+    *is_new_out = true;
+    return slot_new(walk, (struct remote){state});
+}
+
+static void note_order(struct walk *walk, size_t index) {
+    if (walk->new_order_count == walk->new_order_capacity) {
+        walk->new_order = memory_grow(walk->new_order, sizeof *walk->new_order,
+                                      walk->new_order_count + 1, &walk->new_order_capacity);
+    }
+    walk->new_order[walk->new_order_count++] = index;
+}
+
+static void look_at_threads(struct walk *walk, uint64_t interpreter, uint64_t state, size_t *cursor,
+                            enum status *status_out) {
+    for (int i = 0; i < THREAD_LIMIT && state != 0 && *status_out == STATUS_OK; i++) {
+        bool is_new;
+        size_t index = slot_find(walk, state, cursor, &is_new);
+        if (walk->slots[index].is_seen) {
+            return; /* the list changed under us and led back */
+        }
+        walk->slots[index].is_seen = true;
+        note_order(walk, index);
+        if (!look_at_thread(walk, index, is_new, interpreter, &state, status_out)) {
+            return;
+        }
+    }
+}
+
+/* The order of this look becomes that of the last; slots of threads that are gone are free. */
+static void finish_order(struct walk *walk) {
+    size_t *old = walk->order;
+    size_t old_capacity = walk->order_capacity;
+    for (size_t i = 0; i < walk->order_count; i++) {
+        struct slot *slot = &walk->slots[walk->order[i]];
+        slot->is_used = slot->is_seen;
+    }
+    walk->order = walk->new_order;
+    walk->order_count = walk->new_order_count;
+    walk->order_capacity = walk->new_order_capacity;
+    walk->new_order = old;
+    walk->new_order_count = 0;
+    walk->new_order_capacity = old_capacity;
+}
+
+/* ---- interpreters ---- */
+
+static const uint8_t *view_interpreter(struct walk *walk, size_t number, size_t first_range,
+                                       uint64_t address, enum status *status_out) {
+    const struct stretch *fields = &walk->interpreter_fields;
+    if (number < walk->interpreter_count && walk->interpreters[number].addr == address) {
+        return copied(&walk->snapshot, first_range + number);
+    }
+    size_t index =
+        want_one(&walk->snapshot, remote_at((struct remote){address}, fields->at), fields->bytes);
+    *status_out = memory_read(walk->snapshot.memory, &walk->snapshot.ranges[index], 1);
+    return *status_out == STATUS_OK ? copied(&walk->snapshot, index) : NULL;
+}
+
+static void remember_interpreter(struct walk *walk, size_t number, uint64_t address) {
+    if (number == walk->interpreter_capacity) {
+        walk->interpreters = memory_grow(walk->interpreters, sizeof *walk->interpreters, number + 1,
+                                         &walk->interpreter_capacity);
+    }
+    walk->interpreters[number].addr = address;
+}
+
+/* Walks the list of interpreters; range 0 is the head of the list, the known ones follow. */
+static enum status look_at_interpreters(struct walk *walk) {
+    const struct layout *layout = walk->runtime->layout;
+    enum status status = STATUS_OK;
+    const uint8_t *head = copied(&walk->snapshot, 0);
+    uint64_t address = head != NULL ? load_u64(head) : 0;
+    size_t cursor = 0;
+    size_t number = 0;
+    if (address == 0) {
+        return head != NULL ? STATUS_NOT_READY : STATUS_NOT_MAPPED;
+    }
+    for (; address != 0 && number < INTERPRETER_LIMIT && status == STATUS_OK; number++) {
+        struct view view = {view_interpreter(walk, number, 1, address, &status),
+                            walk->interpreter_fields.at};
+        if (view.bytes == NULL) {
+            return status != STATUS_OK ? status : number == 0 ? STATUS_NOT_MAPPED : STATUS_OK;
+        }
+        if (LAYOUT_HAS(layout, interpreter, code_object_generation)) {
+            walk->look.has_code_generation = true;
+            walk->look.code_generation +=
+                VIEW_U64(&view, layout, interpreter, code_object_generation);
+        }
+        remember_interpreter(walk, number, address);
+        look_at_threads(walk, address, VIEW_U64(&view, layout, interpreter, threads_head), &cursor,
+                        &status);
+        address = VIEW_U64(&view, layout, interpreter, next);
+    }
+    walk->interpreter_count = number;
+    return status;
+}
+
+static void want_everything(struct walk *walk) {
+    const struct layout *layout = walk->runtime->layout;
+    struct snapshot *snapshot = &walk->snapshot;
+    snapshot_reset(snapshot);
+    want_one(snapshot,
+             remote_at(walk->runtime->address, LAYOUT_AT(layout, runtime, interpreters_head)), 8);
+    for (size_t i = 0; i < walk->interpreter_count; i++) {
+        want_one(snapshot, remote_at(walk->interpreters[i], walk->interpreter_fields.at),
+                 walk->interpreter_fields.bytes);
+    }
+    for (size_t i = 0; i < walk->slot_count; i++) {
+        walk->slots[i].is_seen = false;
+        walk->slots[i].is_wanted = false;
+    }
+    for (size_t i = 0; i < walk->order_count; i++) {
+        want_thread(walk, &walk->slots[walk->order[i]]);
+    }
+}
+
+/* ---- the look ---- */
+
+static uint32_t head_offset(const struct layout *layout) {
+    switch (layout->frame_chain) {
+    case FRAME_CHAIN_OBJECTS: return LAYOUT_AT(layout, thread, frame);
+    case FRAME_CHAIN_CFRAME: return LAYOUT_AT(layout, cframe, current_frame);
+    case FRAME_CHAIN_CURRENT: return LAYOUT_AT(layout, thread, current_frame);
+    }
+    return 0;
+}
+
+struct walk *walk_create(struct runtime *runtime) {
+    const struct layout *layout = runtime->layout;
+    struct walk *walk = memory_zeroed(1, sizeof *walk);
+    walk->runtime = runtime;
+    snapshot_init(&walk->snapshot, runtime->memory);
+    walk->head_at = head_offset(layout);
+    walk->thread_fields =
+        STRETCH_OF(layout, LAYOUT_thread_next, LAYOUT_thread_interp, LAYOUT_thread_cframe,
+                   LAYOUT_thread_base_frame, LAYOUT_thread_thread_id,
+                   LAYOUT_thread_native_thread_id, LAYOUT_thread_serial);
+    walk->interpreter_fields =
+        STRETCH_OF(layout, LAYOUT_interpreter_next, LAYOUT_interpreter_threads_head,
+                   LAYOUT_interpreter_code_object_generation);
+    walk->frame_fields = layout->frame_chain == FRAME_CHAIN_OBJECTS
+                             ? STRETCH_OF(layout, LAYOUT_frame_object_back,
+                                          LAYOUT_frame_object_code, LAYOUT_frame_object_lasti)
+                             : STRETCH_OF(layout, LAYOUT_frame_previous, LAYOUT_frame_executable,
+                                          LAYOUT_frame_instr_ptr, LAYOUT_frame_is_entry,
+                                          LAYOUT_frame_owner, LAYOUT_frame_tlbc_index);
+    return walk;
+}
+
+void walk_destroy(struct walk *walk) {
+    if (walk == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < walk->slot_count; i++) {
+        prediction_deinit(&walk->slots[i].frames);
+    }
+    snapshot_deinit(&walk->snapshot);
+    free(walk->interpreters);
+    free(walk->slots);
+    free(walk->order);
+    free(walk->new_order);
+    free(walk->look.threads);
+    free(walk->look.frames);
+    free(walk);
+}
+
+enum status walk_look(struct walk *walk, const struct raw_look **out) {
+    walk->look.thread_count = 0;
+    walk->look.frame_count = 0;
+    walk->look.has_code_generation = false;
+    walk->look.code_generation = 0;
+    want_everything(walk);
+    enum status status = snapshot_fetch(&walk->snapshot);
+    if (status == STATUS_OK) {
+        status = look_at_interpreters(walk);
+    }
+    finish_order(walk);
+    *out = &walk->look;
+    return status;
+}
+
+void walk_skip(struct walk *walk, size_t slot) {
+    walk->slots[slot].is_skipped = true;
+}

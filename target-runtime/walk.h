@@ -1,0 +1,68 @@
+/* One look at every thread of a Python: the frame chains, as numbers. No names, no files; what the
+ * numbers mean is found out afterwards (code.h, profiler/resolve.h).
+ *
+ * A look is one system call in the steady state: everything that the last looks needed is fetched
+ * at once, then walked locally; what was not foreseen is fetched on the spot and foreseen next
+ * time. The pointer to a thread's newest frame is read first, then its frames, then the pointer
+ * once more: when it has not moved, the stack stood still at its top while it was copied. */
+#ifndef PYROMETER_TARGET_RUNTIME_WALK_H
+#define PYROMETER_TARGET_RUNTIME_WALK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiler/base/status.h"
+#include "reader/snapshot.h"
+#include "target-runtime/predict.h"
+#include "target-runtime/runtime.h"
+
+struct raw_frame {
+    uint64_t code;       /* address of the code object */
+    uint64_t position;   /* enum instruction_position says what */
+    uint32_t tlbc_index; /* which copy of the bytecode the position is in (free-threaded 3.14-) */
+};
+
+/* One thread in one look. Frames are leaf first, borrowed until the next look. */
+struct raw_thread {
+    size_t slot; /* small number, the same for this thread in every look; reused after its end */
+    bool is_new; /* first look at it in this slot */
+    struct remote state;  /* PyThreadState */
+    uint64_t interpreter; /* address of its PyInterpreterState */
+    uint64_t serial;      /* PyThreadState.id: unique in its interpreter, never reused */
+    uint64_t ident;       /* threading.get_ident(): a pthread_t */
+    uint64_t native_id;   /* kernel thread id in the target's pid namespace; 0 before 3.11 */
+    size_t first_frame;   /* into raw_look.frames */
+    size_t frame_count;
+    bool is_complete; /* the chain was followed to its base */
+    bool is_steady;   /* the newest frame was the same before and after the copy */
+    bool is_skipped;  /* walk_skip: not walked */
+};
+
+struct raw_look {
+    struct raw_thread *threads;
+    size_t thread_count;
+    size_t thread_capacity;
+    struct raw_frame *frames;
+    size_t frame_count;
+    size_t frame_capacity;
+    bool has_code_generation; /* 3.14-: the sum below is there */
+    uint64_t code_generation; /* over all interpreters; grows whenever a code object was freed */
+};
+
+struct walk;
+
+/* `runtime` is borrowed and must outlive the walk. */
+struct walk *walk_create(struct runtime *runtime);
+/* Accepts NULL. */
+void walk_destroy(struct walk *walk);
+
+/* Takes a look at everything. OK even when single threads could not be read (they say so);
+ * NOT_READY when the runtime has no interpreter, NOT_MAPPED when its memory is no longer what it
+ * was (another program was executed), GONE, NOT_PERMITTED. `*out` is borrowed until the next. */
+enum status walk_look(struct walk *walk, const struct raw_look **out) MUST_CHECK;
+
+/* From now on the thread in `slot` is listed, but its frames are not read. */
+void walk_skip(struct walk *walk, size_t slot);
+
+#endif
