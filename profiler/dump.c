@@ -1,0 +1,185 @@
+#define _GNU_SOURCE
+#include "profiler/dump.h"
+
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+
+#include "profiler/base/arena.h"
+#include "profiler/base/clock.h"
+#include "profiler/session.h"
+#include "profiler/signals.h"
+
+enum {
+    LOOKS = 20, /* until every stack is whole and stood still; a busy thread may never do so */
+};
+
+/* ---- taking ---- */
+
+static bool is_all_verified(const struct dumped_thread *threads, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if ((threads[i].flags & SAMPLE_UNVERIFIED) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* One look; replaces what an earlier one gave. */
+static enum status look_once(struct session *session, struct roster *roster,
+                             struct dumped_thread **out, size_t *count_out) {
+    const struct raw_look *look;
+    uint64_t now_ns = clock_monotonic_ns();
+    enum status status = walk_look(session->walk, &look);
+    if (status == STATUS_OK) {
+        status = resolve_check(session->resolve, look, now_ns);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    roster_meet(roster, look, now_ns);
+    free(*out);
+    *out = memory_zeroed(look->thread_count + 1, sizeof **out);
+    *count_out = 0;
+    for (size_t i = 0; i < look->thread_count; i++) {
+        const struct raw_thread *thread = &look->threads[i];
+        struct member member = roster_member(roster, thread);
+        if (!member.is_wanted) {
+            continue;
+        }
+        struct resolved resolved = {{0}, 0};
+        if (thread->frame_count > 0 || !thread->is_complete) {
+            resolved = resolve_stack(session->resolve, look, thread, now_ns);
+        }
+        (*out)[(*count_out)++] =
+            (struct dumped_thread){member.thread, resolved.stack, resolved.flags};
+    }
+    return STATUS_OK;
+}
+
+/* The main thread first, then by thread id. */
+static int compare_threads(const void *a, const void *b, void *context) {
+    const struct trace_thread *one =
+        trace_thread(context, ((const struct dumped_thread *)a)->thread);
+    const struct trace_thread *other =
+        trace_thread(context, ((const struct dumped_thread *)b)->thread);
+    if (one->is_main != other->is_main) {
+        return one->is_main ? -1 : 1;
+    }
+    return one->tid < other->tid ? -1 : one->tid > other->tid;
+}
+
+enum status dump_take(const struct process *process, struct trace *trace,
+                      const struct thread_filter *filter, struct dumped_thread **out,
+                      size_t *count_out, struct error *error) {
+    struct session session;
+    *out = NULL;
+    *count_out = 0;
+    enum status status = session_wait(&session, process, trace, false, 0, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct roster *roster = roster_create(&session, trace, filter);
+    for (int looks = 0; looks < LOOKS && status == STATUS_OK && !signals_want_stop(); looks++) {
+        status = look_once(&session, roster, out, count_out);
+        if (status != STATUS_OK) {
+            error_set(error, status, "looking at the threads of process %d", (int)process->pid);
+        } else if (is_all_verified(*out, *count_out)) {
+            break;
+        }
+    }
+    roster_read_names(roster, clock_monotonic_ns(), true);
+    roster_destroy(roster);
+    session_close(&session);
+    qsort_r(*out, *count_out, sizeof **out, compare_threads, trace);
+    return status;
+}
+
+/* ---- showing ---- */
+
+static void print_frame(const struct trace *trace, struct frame_id id, FILE *out) {
+    const struct trace_frame *frame = trace_frame(trace, id);
+    const struct trace_function *function = trace_function(trace, frame->function);
+    if (frame->kind == FRAME_MISSING) {
+        fprintf(out, "  %s\n", trace_string(trace, function->name));
+        return;
+    }
+    fprintf(out, "  File \"%s\", line %u, in %s\n", trace_string(trace, function->file),
+            frame->line, trace_string(trace, function->name));
+}
+
+/* The stacks from the root to the leaf; the caller frees. */
+static struct stack_id *path_of(const struct trace *trace, struct stack_id leaf,
+                                uint32_t *depth_out) {
+    *depth_out = leaf.id != 0 ? trace_stack(trace, leaf)->depth : 0;
+    struct stack_id *path = memory_zeroed(*depth_out + 1, sizeof *path);
+    for (uint32_t i = *depth_out; i > 0; i--) {
+        path[i - 1] = leaf;
+        leaf = trace_stack(trace, leaf)->parent;
+    }
+    return path;
+}
+
+void dump_print_text(const struct trace *trace, const struct dumped_thread *threads, size_t count,
+                     FILE *out) {
+    fprintf(out, "Process %u (%s), Python %s\n", trace->run.pid,
+            trace_string(trace, trace->run.command),
+            trace_string(trace, trace->run.python_version));
+    for (size_t i = 0; i < count; i++) {
+        const struct trace_thread *thread = trace_thread(trace, threads[i].thread);
+        uint32_t depth;
+        fprintf(out, "\nThread %u \"%s\"%s%s%s\n", thread->tid, trace_string(trace, thread->name),
+                thread->is_main ? " (main)" : "",
+                threads[i].stack.id == 0 ? " (no Python code)" : "",
+                (threads[i].flags & SAMPLE_UNVERIFIED) != 0 ? " (moved while it was read)" : "");
+        struct stack_id *path = path_of(trace, threads[i].stack, &depth);
+        for (uint32_t at = 0; at < depth; at++) {
+            print_frame(trace, trace_stack(trace, path[at])->frame, out);
+        }
+        free(path);
+    }
+}
+
+static cJSON *frame_json(const struct trace *trace, struct frame_id id) {
+    const struct trace_frame *frame = trace_frame(trace, id);
+    const struct trace_function *function = trace_function(trace, frame->function);
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "function", trace_string(trace, function->name));
+    cJSON_AddStringToObject(json, "file", trace_string(trace, function->file));
+    cJSON_AddNumberToObject(json, "line", frame->line);
+    if (frame->column != 0) {
+        cJSON_AddNumberToObject(json, "column", frame->column);
+    }
+    return json;
+}
+
+static cJSON *thread_json(const struct trace *trace, const struct dumped_thread *dumped) {
+    const struct trace_thread *thread = trace_thread(trace, dumped->thread);
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddNumberToObject(json, "tid", thread->tid);
+    cJSON_AddStringToObject(json, "name", trace_string(trace, thread->name));
+    cJSON_AddBoolToObject(json, "main", thread->is_main != 0);
+    cJSON_AddBoolToObject(json, "complete", (dumped->flags & SAMPLE_TRUNCATED) == 0);
+    cJSON_AddBoolToObject(json, "verified", (dumped->flags & SAMPLE_UNVERIFIED) == 0);
+    cJSON *frames = cJSON_AddArrayToObject(json, "frames");
+    for (struct stack_id at = dumped->stack; at.id != 0; at = trace_stack(trace, at)->parent) {
+        cJSON_AddItemToArray(frames, frame_json(trace, trace_stack(trace, at)->frame));
+    }
+    return json;
+}
+
+void dump_print_json(const struct trace *trace, const struct dumped_thread *threads, size_t count,
+                     FILE *out) {
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddNumberToObject(json, "pid", trace->run.pid);
+    cJSON_AddStringToObject(json, "process", trace_string(trace, trace->run.process_name));
+    cJSON_AddStringToObject(json, "command", trace_string(trace, trace->run.command));
+    cJSON_AddStringToObject(json, "python", trace_string(trace, trace->run.python_version));
+    cJSON *list = cJSON_AddArrayToObject(json, "threads");
+    for (size_t i = 0; i < count; i++) {
+        cJSON_AddItemToArray(list, thread_json(trace, &threads[i]));
+    }
+    char *text = cJSON_PrintUnformatted(json);
+    fprintf(out, "%s\n", text != NULL ? text : "{}");
+    cJSON_free(text);
+    cJSON_Delete(json);
+}

@@ -1,0 +1,535 @@
+#define _GNU_SOURCE
+#include "profiler/options.h"
+
+#include <getopt.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "profiler/base/arena.h"
+#include "profiler/base/clock.h"
+#include "target-runtime/runtime.h"
+
+enum { SAMPLING = VERB_ATTACH | VERB_RUN, ON_PID = VERB_ATTACH | VERB_DUMP };
+
+/* What is gathered while parsing and only makes sense at the end. */
+struct draft {
+    struct options *options;
+    const char **thread_names;
+    size_t thread_capacity;
+    size_t output_capacity;
+    const struct exporter *format;      /* --format */
+    const struct exporter *flag_format; /* --flamegraph and the like */
+    bool wants_help;
+};
+
+/* ---- verbs ---- */
+
+struct verb_row {
+    enum verb verb;
+    const char *name;
+    const char *arguments;
+    const char *help;
+};
+
+static const struct verb_row verb_rows[] = {
+    {VERB_ATTACH, "attach", "[OPTIONS] PID", "profile a running process"},
+    {VERB_RUN, "run", "[OPTIONS] [--] COMMAND [ARG...]",
+     "start a command and profile it from its first bytecode"},
+    {VERB_DUMP, "dump", "[OPTIONS] PID", "print the stack of every thread, once"},
+};
+enum { VERB_ROWS = sizeof verb_rows / sizeof verb_rows[0] };
+
+static const struct verb_row *verb_row_of(enum verb verb) {
+    for (size_t i = 0; i < VERB_ROWS; i++) {
+        if (verb_rows[i].verb == verb) {
+            return &verb_rows[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- values ---- */
+
+struct unit {
+    const char *name;
+    double factor;
+};
+
+static const struct unit rate_units[] = {{"", 1},      {"hz", 1},    {"k", 1e3},
+                                         {"khz", 1e3}, {"mhz", 1e6}, {NULL, 0}};
+static const struct unit time_units[] = {{"", 1e9},      {"s", 1e9},  {"ms", 1e6},   {"us", 1e3},
+                                         {"ns", 1},      {"m", 60e9}, {"min", 60e9}, {"h", 3600e9},
+                                         {"d", 86400e9}, {NULL, 0}};
+
+/* A positive number and a unit. */
+static bool parse_quantity(const char *text, const struct unit *units, double *out) {
+    char *end;
+    double number = strtod(text, &end);
+    if (end == text || !(number > 0) || !isfinite(number)) {
+        return false;
+    }
+    for (const struct unit *unit = units; unit->name != NULL; unit++) {
+        if (strcasecmp(end, unit->name) == 0) {
+            *out = number * unit->factor;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool options_parse_rate(const char *text, uint64_t *interval_ns_out) {
+    double rate_hz;
+    if (!parse_quantity(text, rate_units, &rate_hz) || rate_hz > 1e6 || rate_hz < 1.0 / 600) {
+        return false;
+    }
+    *interval_ns_out = (uint64_t)(1e9 / rate_hz + 0.5);
+    return true;
+}
+
+bool options_parse_time(const char *text, uint64_t *ns_out) {
+    double ns;
+    if (!parse_quantity(text, time_units, &ns) || ns < 1 || ns > 10 * 366 * 86400e9) {
+        return false;
+    }
+    *ns_out = (uint64_t)ns;
+    return true;
+}
+
+/* ---- setters ---- */
+
+static enum status set_rate(struct draft *draft, const char *value, struct error *error) {
+    return options_parse_rate(value, &draft->options->interval_ns)
+               ? STATUS_OK
+               : error_set(error, STATUS_USAGE,
+                           "--rate %s: a rate is like 100, 100hz, 10khz or 1mhz (at most 1mhz)",
+                           value);
+}
+
+static enum status set_interval(struct draft *draft, const char *value, struct error *error) {
+    uint64_t ns;
+    if (!options_parse_time(value, &ns) || ns < NS_PER_US || ns > 600 * NS_PER_S) {
+        return error_set(error, STATUS_USAGE,
+                         "--interval %s: an interval is like 100us, 10ms or 0.5s (at least 1us)",
+                         value);
+    }
+    draft->options->interval_ns = ns;
+    return STATUS_OK;
+}
+
+static enum status set_duration(struct draft *draft, const char *value, struct error *error) {
+    return options_parse_time(value, &draft->options->duration_ns)
+               ? STATUS_OK
+               : error_set(error, STATUS_USAGE,
+                           "--duration %s: a duration is like 10, 0.5, 90s or 10m", value);
+}
+
+static enum status set_pid(struct draft *draft, const char *value, struct error *error) {
+    char *end;
+    long pid = strtol(value, &end, 10);
+    if (*value == '\0' || *end != '\0' || pid <= 0 || pid > INT32_MAX) {
+        return error_set(error, STATUS_USAGE, "'%s' is not a PID", value);
+    }
+    draft->options->pid = (int)pid;
+    return STATUS_OK;
+}
+
+static enum status set_mode(struct draft *draft, const char *value, struct error *error) {
+    draft->options->mode = mode_by_name(value);
+    return draft->options->mode != NULL
+               ? STATUS_OK
+               : error_set(error, STATUS_USAGE, "--mode %s: there is no such mode", value);
+}
+
+static enum status set_thread(struct draft *draft, const char *value, struct error *error) {
+    struct thread_filter *filter = &draft->options->filter;
+    (void)error;
+    if (filter->name_count == draft->thread_capacity) {
+        draft->thread_names = memory_grow(draft->thread_names, sizeof *draft->thread_names,
+                                          filter->name_count + 1, &draft->thread_capacity);
+    }
+    draft->thread_names[filter->name_count++] = value;
+    filter->names = draft->thread_names;
+    return STATUS_OK;
+}
+
+static enum status set_main_thread(struct draft *draft, const char *value, struct error *error) {
+    (void)value;
+    (void)error;
+    draft->options->filter.main_only = true;
+    return STATUS_OK;
+}
+
+static enum status set_all_threads(struct draft *draft, const char *value, struct error *error) {
+    (void)draft;
+    (void)value;
+    (void)error;
+    return STATUS_OK; /* the default */
+}
+
+static enum status set_output(struct draft *draft, const char *value, struct error *error) {
+    struct options *options = draft->options;
+    if (*value == '\0') {
+        return error_set(error, STATUS_USAGE, "--output: an empty path");
+    }
+    if (options->output_count == draft->output_capacity) {
+        options->outputs = memory_grow(options->outputs, sizeof *options->outputs,
+                                       options->output_count + 1, &draft->output_capacity);
+    }
+    options->outputs[options->output_count++] = (struct output_request){value, NULL};
+    return STATUS_OK;
+}
+
+static enum status set_format(struct draft *draft, const char *value, struct error *error) {
+    draft->format = exporter_by_name(value);
+    return draft->format != NULL
+               ? STATUS_OK
+               : error_set(error, STATUS_USAGE, "--format %s: there is no such format", value);
+}
+
+static enum status set_stats(struct draft *draft, const char *value, struct error *error) {
+    (void)error;
+    draft->options->stats_path = value;
+    return STATUS_OK;
+}
+
+static enum status set_quiet(struct draft *draft, const char *value, struct error *error) {
+    (void)value;
+    (void)error;
+    draft->options->is_quiet = true;
+    return STATUS_OK;
+}
+
+static enum status set_json(struct draft *draft, const char *value, struct error *error) {
+    (void)value;
+    (void)error;
+    draft->options->is_json = true;
+    return STATUS_OK;
+}
+
+static enum status set_help(struct draft *draft, const char *value, struct error *error) {
+    (void)value;
+    (void)error;
+    draft->wants_help = true;
+    return STATUS_OK;
+}
+
+/* ---- the rows ---- */
+
+struct option_row {
+    char letter; /* 0: none */
+    const char *name;
+    const char *argument; /* NULL: takes none */
+    unsigned verbs;
+    enum status (*set)(struct draft *draft, const char *value, struct error *error);
+    const char *help;
+};
+
+static const struct option_row option_rows[] = {
+    {'p', "pid", "PID", ON_PID, set_pid, "the process, another way to give it"},
+    {'r', "rate", "RATE", SAMPLING, set_rate,
+     "looks a second: 100, 100hz, 10khz, at most 1mhz (default 1khz)"},
+    {'i', "interval", "TIME", SAMPLING, set_interval, "the same as a time: 100us, 10ms"},
+    {'d', "duration", "TIME", SAMPLING, set_duration,
+     "how long: 10, 0.5, 90s, 10m (default: until it ends, or Ctrl-C)"},
+    {'m', "mode", "MODE", SAMPLING, set_mode, "which samples count (default wall)"},
+    {'t', "thread", "TID|NAME", SAMPLING | VERB_DUMP, set_thread,
+     "only this thread; may be given several times"},
+    {0, "main-thread", NULL, SAMPLING | VERB_DUMP, set_main_thread, "only the main thread"},
+    {'a', "all-threads", NULL, SAMPLING | VERB_DUMP, set_all_threads, "every thread (the default)"},
+    {'o', "output", "PATH", SAMPLING, set_output,
+     "where to; several times for several; %p is the PID, %t the time, - standard output"},
+    {'f', "format", "NAME", SAMPLING, set_format, "the format, whatever the path's extension"},
+    {0, "stats", "FILE", SAMPLING, set_stats, "write how the sampling went, as JSON"},
+    {0, "json", NULL, VERB_DUMP, set_json, "print JSON"},
+    {'q', "quiet", NULL, SAMPLING | VERB_DUMP, set_quiet, "no progress, no closing line"},
+    {'h', "help", NULL, SAMPLING | VERB_DUMP, set_help, "this help"},
+};
+enum { OPTION_ROWS = sizeof option_rows / sizeof option_rows[0], CODE_FIRST = 256 };
+
+/* ---- getopt ---- */
+
+static size_t exporter_count(void) {
+    size_t count = 0;
+    while (exporters[count] != NULL) {
+        count++;
+    }
+    return count;
+}
+
+/* Rows that a verb takes get the code CODE_FIRST + row; each format's name is a flag as well, with
+ * the codes after them. */
+static struct option *long_options(enum verb verb) {
+    size_t formats = exporter_count();
+    struct option *list = memory_zeroed(OPTION_ROWS + formats + 1, sizeof *list);
+    size_t count = 0;
+    for (size_t i = 0; i < OPTION_ROWS; i++) {
+        if ((option_rows[i].verbs & verb) != 0) {
+            list[count++] =
+                (struct option){option_rows[i].name,
+                                option_rows[i].argument != NULL ? required_argument : no_argument,
+                                NULL, CODE_FIRST + (int)i};
+        }
+    }
+    for (size_t i = 0; i < formats && (verb & SAMPLING) != 0; i++) {
+        list[count++] = (struct option){exporters[i]->name, no_argument, NULL,
+                                        CODE_FIRST + OPTION_ROWS + (int)i};
+    }
+    return list;
+}
+
+/* "+" stops at the first word that is no option, ":" tells a missing argument from an unknown
+ * option. */
+static void short_options(enum verb verb, char *out) {
+    *out++ = verb == VERB_RUN ? '+' : ':';
+    if (verb == VERB_RUN) {
+        *out++ = ':';
+    }
+    for (size_t i = 0; i < OPTION_ROWS; i++) {
+        if ((option_rows[i].verbs & verb) != 0 && option_rows[i].letter != 0) {
+            *out++ = option_rows[i].letter;
+            if (option_rows[i].argument != NULL) {
+                *out++ = ':';
+            }
+        }
+    }
+    *out = '\0';
+}
+
+static const struct option_row *row_of_code(int code) {
+    if (code >= CODE_FIRST) {
+        return &option_rows[code - CODE_FIRST];
+    }
+    for (size_t i = 0; i < OPTION_ROWS; i++) {
+        if (option_rows[i].letter == code) {
+            return &option_rows[i];
+        }
+    }
+    return NULL;
+}
+
+static enum status take_option(struct draft *draft, int code, char **argv, struct error *error) {
+    const char *typed = argv[optind - 1];
+    if (code == ':') {
+        return error_set(error, STATUS_USAGE, "%s needs a value", typed);
+    }
+    if (code == '?') {
+        return optopt > 0 && optopt < CODE_FIRST
+                   ? error_set(error, STATUS_USAGE, "unknown option -%c", optopt)
+                   : error_set(error, STATUS_USAGE, "unknown option %s", typed);
+    }
+    if (code >= CODE_FIRST + OPTION_ROWS) {
+        draft->flag_format = exporters[code - CODE_FIRST - OPTION_ROWS];
+        return STATUS_OK;
+    }
+    return row_of_code(code)->set(draft, optarg, error);
+}
+
+static enum status take_options(struct draft *draft, enum verb verb, int argc, char **argv,
+                                struct error *error) {
+    char letters[2 * OPTION_ROWS + 4];
+    struct option *list = long_options(verb);
+    enum status status = STATUS_OK;
+    short_options(verb, letters);
+    opterr = 0;
+    optind = 0; /* glibc: start anew */
+    for (int code;
+         status == STATUS_OK && (code = getopt_long(argc, argv, letters, list, NULL)) != -1;) {
+        status = take_option(draft, code, argv, error);
+    }
+    free(list);
+    return status;
+}
+
+/* ---- after the options ---- */
+
+/* The PID, or the command. */
+static enum status take_rest(struct draft *draft, enum verb verb, int argc, char **argv,
+                             struct error *error) {
+    struct options *options = draft->options;
+    if (verb == VERB_RUN) {
+        options->command = argv + optind;
+        return optind < argc ? STATUS_OK : error_set(error, STATUS_USAGE, "run: which command?");
+    }
+    if (options->pid == 0 && optind < argc) {
+        enum status status = set_pid(draft, argv[optind++], error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    if (options->pid == 0) {
+        return error_set(error, STATUS_USAGE, "%s: which PID?", verb_row_of(verb)->name);
+    }
+    return optind == argc ? STATUS_OK
+                          : error_set(error, STATUS_USAGE, "'%s' is too much", argv[optind]);
+}
+
+/* Where a format flag without --output writes to: as Tachyon names its files. */
+static const char *default_path(const struct draft *draft) {
+    static char path[128];
+    if (draft->flag_format == NULL || draft->flag_format == exporter_by_name("table")) {
+        return "-";
+    }
+    snprintf(path, sizeof path, "%s_%%p%s", draft->flag_format->name,
+             draft->flag_format->extensions[0]);
+    return path;
+}
+
+/* Gives every output its format: --format, else the flag, else the extension. */
+static enum status choose_formats(struct draft *draft, struct error *error) {
+    struct options *options = draft->options;
+    const struct exporter *forced = draft->format != NULL ? draft->format : draft->flag_format;
+    if (options->output_count == 0) {
+        enum status status = set_output(draft, default_path(draft), error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    for (size_t i = 0; i < options->output_count; i++) {
+        struct output_request *output = &options->outputs[i];
+        output->exporter = forced != NULL ? forced : exporter_by_path(output->path);
+        if (output->exporter == NULL && strcmp(output->path, "-") == 0) {
+            output->exporter = exporter_by_name("table");
+        }
+        if (output->exporter == NULL) {
+            return error_set(error, STATUS_USAGE,
+                             "no format goes with the extension of %s; name one with --format",
+                             output->path);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* ---- which verb ---- */
+
+/* `record` is another spelling of attach and of run: of attach when a PID is given by option. */
+static enum verb verb_of_record(int argc, char **argv) {
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strncmp(argv[i], "-p", 2) == 0 || strncmp(argv[i], "--pid", 5) == 0) {
+            return VERB_ATTACH;
+        }
+    }
+    return VERB_RUN;
+}
+
+static enum verb verb_named(const char *name, int argc, char **argv) {
+    for (size_t i = 0; i < VERB_ROWS; i++) {
+        if (strcmp(name, verb_rows[i].name) == 0) {
+            return verb_rows[i].verb;
+        }
+    }
+    bool is_help =
+        strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0;
+    bool is_version = strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0;
+    return strcmp(name, "record") == 0 ? verb_of_record(argc, argv)
+           : is_help                   ? VERB_HELP
+           : is_version                ? VERB_VERSION
+                                       : (enum verb)0;
+}
+
+static void set_defaults(struct options *options) {
+    *options = (struct options){.interval_ns = NS_PER_MS, .mode = &modes[0]};
+}
+
+static enum status parse_verb(struct options *out, enum verb verb, int argc, char **argv,
+                              struct error *error) {
+    struct draft draft = {.options = out};
+    out->verb = verb;
+    enum status status = take_options(&draft, verb, argc, argv, error);
+    if (status == STATUS_OK && draft.wants_help) {
+        out->verb = VERB_HELP;
+        out->help_verb = verb;
+        return STATUS_OK;
+    }
+    if (status == STATUS_OK) {
+        status = take_rest(&draft, verb, argc, argv, error);
+    }
+    if (status == STATUS_OK && (verb & SAMPLING) != 0) {
+        status = choose_formats(&draft, error);
+    }
+    return status;
+}
+
+enum status options_parse(struct options *out, int argc, char **argv, struct error *error) {
+    set_defaults(out);
+    if (argc < 2) {
+        return error_set(error, STATUS_USAGE, "what to do?");
+    }
+    enum verb verb = verb_named(argv[1], argc - 1, argv + 1);
+    if (verb == 0) {
+        return error_set(error, STATUS_USAGE, "'%s' is not a command of pyrometer", argv[1]);
+    }
+    if (verb == VERB_HELP || verb == VERB_VERSION) {
+        out->verb = verb;
+        return STATUS_OK;
+    }
+    return parse_verb(out, verb, argc - 1, argv + 1, error);
+}
+
+void options_free(struct options *options) {
+    free(options->outputs);
+    free((void *)(uintptr_t)options->filter.names);
+    *options = (struct options){0};
+}
+
+/* ---- help ---- */
+
+static void print_options(enum verb verb, FILE *out) {
+    fputs("\nOptions:\n", out);
+    for (size_t i = 0; i < OPTION_ROWS; i++) {
+        const struct option_row *row = &option_rows[i];
+        char left[64];
+        if ((row->verbs & verb) == 0) {
+            continue;
+        }
+        snprintf(left, sizeof left, "%c%c%c --%s %s", row->letter ? '-' : ' ',
+                 row->letter ? row->letter : ' ', row->letter ? ',' : ' ', row->name,
+                 row->argument != NULL ? row->argument : "");
+        fprintf(out, "  %-24s %s\n", left, row->help);
+    }
+}
+
+static void print_formats(FILE *out) {
+    fputs("\nFormats (chosen by extension; --NAME alone works too):\n", out);
+    for (size_t i = 0; exporters[i] != NULL; i++) {
+        fprintf(out, "  %-12s %-18s %s\n", exporters[i]->name, exporters[i]->extensions[0],
+                exporters[i]->help);
+    }
+    fputs("\nModes:\n", out);
+    for (const struct mode *mode = modes; mode->name != NULL; mode++) {
+        fprintf(out, "  %-12s %s\n", mode->name, mode->help);
+    }
+}
+
+static void print_overview(FILE *out) {
+    char versions[32];
+    runtime_describe_versions(versions, sizeof versions);
+    fprintf(out,
+            "pyrometer " PYROMETER_VERSION ": a sampling profiler for running Python programs\n"
+            "\nReads CPython %s from outside, without stopping it.\n\n",
+            versions);
+    for (size_t i = 0; i < VERB_ROWS; i++) {
+        fprintf(out, "  pyrometer %-6s %-33s %s\n", verb_rows[i].name, verb_rows[i].arguments,
+                verb_rows[i].help);
+    }
+    fputs("\n'pyrometer VERB --help' lists the options of a verb; 'record -p PID' and\n"
+          "'record -- COMMAND' are other spellings of attach and run.\n"
+          "\nExit status: 0 done, 1 internal error, 2 bad usage, 3 no such process,\n"
+          "4 not permitted, 5 not a Python that can be read, 6 not one sample, 7 an output\n"
+          "could not be written; run passes on the command's own.\n",
+          out);
+}
+
+void options_print_help(enum verb verb, FILE *out) {
+    const struct verb_row *row = verb_row_of(verb);
+    if (row == NULL) {
+        print_overview(out);
+        return;
+    }
+    fprintf(out, "usage: pyrometer %s %s\n\n%s\n", row->name, row->arguments, row->help);
+    print_options(verb, out);
+    if ((verb & SAMPLING) != 0) {
+        print_formats(out);
+    }
+}

@@ -1,0 +1,34 @@
+/* From the numbers of a look to stacks of a trace: what each code address means, and the line each
+ * frame is at. Knows every code object it has met; checks again that it is still the same one. */
+#ifndef PYROMETER_PROFILER_RESOLVE_H
+#define PYROMETER_PROFILER_RESOLVE_H
+
+#include "profiler/base/status.h"
+#include "profiler/model/trace.h"
+#include "target-runtime/runtime.h"
+#include "target-runtime/walk.h"
+
+struct resolve;
+
+/* Both are borrowed and must outlive it. */
+struct resolve *resolve_create(struct runtime *runtime, struct trace *trace);
+/* Accepts NULL. */
+void resolve_destroy(struct resolve *resolve);
+
+/* Before the stacks of a look: makes sure that the code objects in it which are known are still
+ * what they were, when there is reason to doubt it: the target says that one was freed (3.14-), or
+ * the last check is a millisecond old. One batched read. */
+enum status resolve_check(struct resolve *resolve, const struct raw_look *look,
+                          uint64_t now_ns) MUST_CHECK;
+
+struct resolved {
+    struct stack_id stack; /* 0: nothing of it could be read */
+    uint32_t flags;        /* enum sample_flag */
+};
+
+/* The stack of one thread of the look. What cannot be read is left out and flagged: a newest frame
+ * that has just gone stands as its caller, a gap further down ends the stack there. */
+struct resolved resolve_stack(struct resolve *resolve, const struct raw_look *look,
+                              const struct raw_thread *thread, uint64_t now_ns);
+
+#endif

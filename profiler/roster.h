@@ -1,0 +1,43 @@
+/* Who the threads are: ids and names of every thread met, and whether the user wants it. */
+#ifndef PYROMETER_PROFILER_ROSTER_H
+#define PYROMETER_PROFILER_ROSTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiler/model/trace.h"
+#include "profiler/session.h"
+
+/* Which threads to profile: all of them, the main one, or those named. A name is a kernel thread id
+ * (as seen from here or from inside the target's pid namespace), Python's name for the thread, or
+ * the kernel's. */
+struct thread_filter {
+    bool main_only;
+    const char *const *names;
+    size_t name_count;
+};
+
+struct member {
+    struct thread_ref thread;
+    bool is_wanted;
+};
+
+struct roster;
+
+/* All three are borrowed and must outlive it. */
+struct roster *roster_create(struct session *session, struct trace *trace,
+                             const struct thread_filter *filter);
+/* Accepts NULL. */
+void roster_destroy(struct roster *roster);
+
+/* Takes in the threads that are new in this look. */
+void roster_meet(struct roster *roster, const struct raw_look *look, uint64_t now_ns);
+/* What is known of a thread of the last look. */
+struct member roster_member(const struct roster *roster, const struct raw_thread *thread);
+
+/* Asks Python again for names: those that are still unknown and due (a thread registers its name
+ * a moment after it began), or with `all` every one, since a name may change. */
+void roster_read_names(struct roster *roster, uint64_t now_ns, bool all);
+
+#endif

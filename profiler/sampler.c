@@ -1,0 +1,252 @@
+#define _GNU_SOURCE
+#include "profiler/sampler.h"
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "profiler/base/clock.h"
+#include "profiler/schedule.h"
+#include "profiler/session.h"
+#include "profiler/signals.h"
+
+enum {
+    /* Sleeping costs about this much more than asked for; nearer deadlines are waited for awake. */
+    SPIN_US = 60,
+    WAKE_MS = 100,
+    HOUSEKEEPING_MS = 50,
+    ATTACH_AGAIN_MS = 2000, /* after exec: how long to look for a Python in the new program */
+};
+
+struct sampler {
+    const struct process *process;
+    struct trace *trace;
+    const struct sampler_plan *plan;
+    struct session session;
+    struct roster *roster;
+    struct schedule schedule;
+    struct error *error;
+    uint64_t start_ns;
+    uint64_t last_tick_ns;
+    uint64_t housekeeping_ns;
+    uint64_t cpu_before_ns;
+    struct memory counted; /* calls and bytes of earlier sessions */
+};
+
+/* ---- attaching ---- */
+
+static enum status attach(struct sampler *sampler, bool keep_waiting, uint64_t deadline_ns) {
+    enum status status = session_wait(&sampler->session, sampler->process, sampler->trace,
+                                      keep_waiting, deadline_ns, sampler->error);
+    if (status == STATUS_OK) {
+        sampler->roster = roster_create(&sampler->session, sampler->trace, &sampler->plan->filter);
+    }
+    return status;
+}
+
+static void detach(struct sampler *sampler) {
+    sampler->counted.calls += sampler->session.memory.calls;
+    sampler->counted.bytes += sampler->session.memory.bytes;
+    roster_destroy(sampler->roster);
+    session_close(&sampler->session);
+    sampler->roster = NULL;
+}
+
+/* The target's memory is not what it was: has it executed another program? */
+static enum status attach_again(struct sampler *sampler) {
+    uint64_t now_ns = clock_monotonic_ns();
+    uint64_t wait_ns = ATTACH_AGAIN_MS * NS_PER_MS;
+    detach(sampler);
+    return attach(sampler, true, sampler->plan->keep_waiting ? 0 : now_ns + wait_ns);
+}
+
+/* ---- one tick ---- */
+
+/* Waits for a deadline: asleep while it is far, awake when it is near; up now and then, to see
+ * whether the user has had enough or the target has ended. */
+static void wait_until(const struct sampler *sampler, uint64_t deadline_ns) {
+    uint64_t now_ns = clock_monotonic_ns();
+    while (now_ns < deadline_ns && !signals_want_stop()) {
+        uint64_t left_ns = deadline_ns - now_ns;
+        if (left_ns > WAKE_MS * NS_PER_MS) {
+            clock_sleep_until_ns(now_ns + WAKE_MS * NS_PER_MS);
+            if (!process_is_alive(sampler->process)) {
+                return;
+            }
+        } else if (left_ns > SPIN_US * NS_PER_US) {
+            clock_sleep_until_ns(deadline_ns);
+        }
+        now_ns = clock_monotonic_ns();
+    }
+}
+
+static void count_sample(struct health *health, const struct sample *sample) {
+    health->samples++;
+    health->unverified += (sample->flags & SAMPLE_UNVERIFIED) != 0;
+    health->truncated += (sample->flags & SAMPLE_TRUNCATED) != 0;
+}
+
+static enum status push_sample(struct sampler *sampler, const struct sample *sample) {
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < sampler->plan->sink_count && status == STATUS_OK; i++) {
+        const struct sink *sink = &sampler->plan->sinks[i];
+        status = sink->push != NULL ? sink->push(sink->context, sample, sampler->error) : status;
+    }
+    return status;
+}
+
+static enum status take_thread(struct sampler *sampler, const struct raw_look *look,
+                               const struct raw_thread *thread, uint64_t now_ns) {
+    struct health *health = &sampler->trace->health;
+    struct member member = roster_member(sampler->roster, thread);
+    if (!member.is_wanted || thread->is_skipped) {
+        return STATUS_OK;
+    }
+    if (thread->frame_count == 0) {
+        health->empty += thread->is_complete;
+        health->lost += !thread->is_complete;
+        return STATUS_OK;
+    }
+    struct resolved resolved = resolve_stack(sampler->session.resolve, look, thread, now_ns);
+    if (resolved.stack.id == 0) {
+        health->lost++;
+        return STATUS_OK;
+    }
+    struct sample sample = {
+        .time_ns = now_ns - sampler->start_ns,
+        .weight_ns = sampler->plan->mode->weigh(now_ns - sampler->last_tick_ns),
+        .thread = member.thread,
+        .stack = resolved.stack,
+        .flags = resolved.flags,
+    };
+    count_sample(health, &sample);
+    return push_sample(sampler, &sample);
+}
+
+static enum status take_look(struct sampler *sampler, const struct raw_look *look,
+                             uint64_t now_ns) {
+    enum status status = resolve_check(sampler->session.resolve, look, now_ns);
+    roster_meet(sampler->roster, look, now_ns);
+    for (size_t i = 0; i < look->thread_count && status == STATUS_OK; i++) {
+        status = take_thread(sampler, look, &look->threads[i], now_ns);
+    }
+    return status;
+}
+
+static void finish_tick(struct sampler *sampler, uint64_t now_ns) {
+    struct health *health = &sampler->trace->health;
+    health->ticks++;
+    health->late = sampler->schedule.missed;
+    health->duration_ns = now_ns - sampler->start_ns;
+    sampler->last_tick_ns = now_ns;
+    for (size_t i = 0; i < sampler->plan->sink_count; i++) {
+        const struct sink *sink = &sampler->plan->sinks[i];
+        if (sink->tick != NULL) {
+            sink->tick(sink->context, health);
+        }
+    }
+}
+
+/* NOT_READY and NOT_MAPPED mean that the target's Python is not where it was. */
+static enum status tick(struct sampler *sampler) {
+    const struct raw_look *look;
+    uint64_t now_ns = clock_monotonic_ns();
+    enum status status = walk_look(sampler->session.walk, &look);
+    if (status == STATUS_OK) {
+        status = take_look(sampler, look, now_ns);
+    }
+    if (status == STATUS_OK) {
+        finish_tick(sampler, now_ns);
+    }
+    return status;
+}
+
+/* What need not happen in every tick. NOT_READY when the target runs another program now. */
+static enum status keep_house(struct sampler *sampler) {
+    uint64_t now_ns = clock_monotonic_ns();
+    if (signals_take_write() && sampler->plan->write_now != NULL) {
+        sampler->plan->write_now(sampler->plan->context);
+    }
+    if (now_ns < sampler->housekeeping_ns) {
+        return STATUS_OK;
+    }
+    sampler->housekeeping_ns = now_ns + HOUSEKEEPING_MS * NS_PER_MS;
+    roster_read_names(sampler->roster, now_ns, false);
+    if (!process_is_alive(sampler->process)) {
+        return STATUS_GONE;
+    }
+    return session_is_stale(&sampler->session) ? STATUS_NOT_READY : STATUS_OK;
+}
+
+/* ---- the loop ---- */
+
+/* A target that is gone, or that no longer runs Python, is the end and no failure. */
+static bool is_end_of_target(const struct sampler *sampler, enum status status) {
+    return status == STATUS_GONE || status == STATUS_NO_PROCESS || status == STATUS_NOT_PYTHON ||
+           status == STATUS_NOT_READY || status == STATUS_NOT_MAPPED ||
+           status == STATUS_BAD_LAYOUT || !process_is_alive(sampler->process);
+}
+
+static enum status sample_until_end(struct sampler *sampler, enum sampler_end *end_out) {
+    uint64_t duration_ns = sampler->plan->duration_ns;
+    uint64_t deadline_ns = duration_ns != 0 ? sampler->start_ns + duration_ns : UINT64_MAX;
+    for (;;) {
+        uint64_t next_ns = schedule_next_ns(&sampler->schedule, clock_monotonic_ns());
+        wait_until(sampler, next_ns < deadline_ns ? next_ns : deadline_ns);
+        *end_out = signals_want_stop() ? END_ASKED : END_DURATION;
+        if (signals_want_stop() || clock_monotonic_ns() >= deadline_ns) {
+            return STATUS_OK;
+        }
+        enum status status = tick(sampler);
+        if (status == STATUS_OK) {
+            status = keep_house(sampler);
+        }
+        if (status == STATUS_NOT_READY || status == STATUS_NOT_MAPPED) {
+            status = attach_again(sampler);
+        }
+        if (status != STATUS_OK) {
+            *end_out = END_TARGET;
+            return is_end_of_target(sampler, status) ? STATUS_OK : status;
+        }
+    }
+}
+
+static void note_cost(struct sampler *sampler) {
+    struct rusage usage;
+    struct health *health = &sampler->trace->health;
+    getrusage(RUSAGE_SELF, &usage);
+    health->cpu_ns = clock_cpu_ns() - sampler->cpu_before_ns;
+    health->rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
+    health->read_calls = sampler->counted.calls + sampler->session.memory.calls;
+    health->read_bytes = sampler->counted.bytes + sampler->session.memory.bytes;
+}
+
+enum status sampler_run(const struct process *process, struct trace *trace,
+                        const struct sampler_plan *plan, enum sampler_end *end_out,
+                        struct error *error) {
+    struct sampler sampler = {
+        .process = process,
+        .trace = trace,
+        .plan = plan,
+        .error = error,
+        .cpu_before_ns = clock_cpu_ns(),
+    };
+    *end_out = END_TARGET;
+    enum status status = attach(&sampler, plan->keep_waiting, 0);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    /* By default the kernel may wake us 50 us late, to save power. */
+    prctl(PR_SET_TIMERSLACK, 1UL);
+    sampler.start_ns = clock_monotonic_ns();
+    sampler.last_tick_ns = sampler.start_ns;
+    trace->run.start_wall_ns = clock_wall_ns();
+    schedule_init(&sampler.schedule, sampler.start_ns, plan->interval_ns,
+                  sampler.start_ns ^ (uint64_t)process->pid << 32);
+    status = sample_until_end(&sampler, end_out);
+    if (sampler.roster != NULL && *end_out != END_TARGET) {
+        roster_read_names(sampler.roster, clock_monotonic_ns(), true);
+    }
+    note_cost(&sampler);
+    detach(&sampler);
+    return status;
+}

@@ -1,0 +1,43 @@
+/* The sampling loop: look, name, weigh, push; until told to stop. */
+#ifndef PYROMETER_PROFILER_SAMPLER_H
+#define PYROMETER_PROFILER_SAMPLER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiler/base/status.h"
+#include "profiler/mode.h"
+#include "profiler/model/sink.h"
+#include "profiler/model/trace.h"
+#include "profiler/roster.h"
+#include "reader/process.h"
+
+struct sampler_plan {
+    uint64_t interval_ns; /* > 0 */
+    uint64_t duration_ns; /* 0: until the target ends or the user asks */
+    const struct mode *mode;
+    struct thread_filter filter;
+    bool keep_waiting; /* the process may yet execute a Python: wait for it */
+    const struct sink *sinks;
+    size_t sink_count;
+    /* Called when the user asked for what there is so far (SIGUSR1). */
+    void (*write_now)(void *context);
+    void *context;
+};
+
+/* Why sampling ended. */
+enum sampler_end {
+    END_ASKED,    /* by a signal */
+    END_DURATION, /* the time is up */
+    END_TARGET,   /* the target ended, or no longer runs Python */
+};
+
+/* Profiles `process` into `trace` (its threads and stacks; samples go to the sinks) and keeps
+ * trace->health. Fails only when it could not attach, or a sink failed; OK with `*end_out`
+ * otherwise, even if there was not one sample. */
+enum status sampler_run(const struct process *process, struct trace *trace,
+                        const struct sampler_plan *plan, enum sampler_end *end_out,
+                        struct error *error) MUST_CHECK;
+
+#endif

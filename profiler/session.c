@@ -1,0 +1,69 @@
+#include "profiler/session.h"
+
+#include <string.h>
+
+#include "profiler/base/clock.h"
+#include "profiler/signals.h"
+
+enum {
+    READY_WAIT_S = 5,    /* how long a Python that is there may take to have an interpreter */
+    RETRY_FIRST_US = 50, /* the first bytecode comes some milliseconds after exec */
+    RETRY_LAST_US = 2000,
+};
+
+enum status session_open(struct session *out, const struct process *process, struct trace *trace,
+                         struct error *error) {
+    *out = (struct session){.process = process, .image_mark = process_image_mark(process)};
+    enum status status = memory_open_live(&out->memory, process->pid, error);
+    if (status == STATUS_OK) {
+        status = runtime_attach(&out->runtime, process, &out->memory, error);
+    }
+    if (status != STATUS_OK) {
+        memory_close(&out->memory);
+        return status;
+    }
+    out->walk = walk_create(&out->runtime);
+    out->resolve = resolve_create(&out->runtime, trace);
+    trace->run.python_version =
+        trace_text(trace, out->runtime.version, strlen(out->runtime.version));
+    return STATUS_OK;
+}
+
+void session_close(struct session *session) {
+    resolve_destroy(session->resolve);
+    walk_destroy(session->walk);
+    memory_close(&session->memory);
+    *session = (struct session){0};
+}
+
+static bool is_worth_waiting(enum status status, bool keep_waiting) {
+    return status == STATUS_NOT_READY ||
+           (keep_waiting && (status == STATUS_NOT_PYTHON || status == STATUS_NOT_MAPPED ||
+                             status == STATUS_BAD_LAYOUT));
+}
+
+enum status session_wait(struct session *out, const struct process *process, struct trace *trace,
+                         bool keep_waiting, uint64_t deadline_ns, struct error *error) {
+    uint64_t pause_ns = RETRY_FIRST_US * NS_PER_US;
+    uint64_t ready_by_ns = clock_monotonic_ns() + READY_WAIT_S * NS_PER_S;
+    for (;;) {
+        enum status status = session_open(out, process, trace, error);
+        uint64_t now_ns = clock_monotonic_ns();
+        bool is_over = signals_want_stop() || (deadline_ns != 0 && now_ns >= deadline_ns) ||
+                       (!keep_waiting && now_ns >= ready_by_ns);
+        if (status == STATUS_OK || !is_worth_waiting(status, keep_waiting) || is_over) {
+            return status;
+        }
+        if (!process_is_alive(process)) {
+            return error_set(error, STATUS_GONE, "process %d ended before its Python was up",
+                             (int)process->pid);
+        }
+        clock_sleep_until_ns(now_ns + pause_ns);
+        pause_ns =
+            pause_ns * 2 < RETRY_LAST_US * NS_PER_US ? pause_ns * 2 : RETRY_LAST_US * NS_PER_US;
+    }
+}
+
+bool session_is_stale(const struct session *session) {
+    return process_image_mark(session->process) != session->image_mark;
+}

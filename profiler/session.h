@@ -1,0 +1,42 @@
+/* The target, attached: a process, its memory, the Python in it, and what reads and names its
+ * stacks. One session lasts as long as the process runs one program; when it executes another, the
+ * session is opened anew. */
+#ifndef PYROMETER_PROFILER_SESSION_H
+#define PYROMETER_PROFILER_SESSION_H
+
+#include <stdbool.h>
+
+#include "profiler/base/status.h"
+#include "profiler/model/trace.h"
+#include "profiler/resolve.h"
+#include "reader/memory.h"
+#include "reader/process.h"
+#include "target-runtime/runtime.h"
+#include "target-runtime/walk.h"
+
+struct session {
+    const struct process *process; /* borrowed */
+    struct memory memory;
+    struct runtime runtime;
+    struct walk *walk;
+    struct resolve *resolve;
+    uint64_t image_mark;
+};
+
+/* Attaches once. Statuses as of memory_open_live and runtime_attach. `out` must not move until it
+ * is closed; on failure it needs no closing. */
+enum status session_open(struct session *out, const struct process *process, struct trace *trace,
+                         struct error *error) MUST_CHECK;
+/* Accepts a zeroed session. */
+void session_close(struct session *session);
+
+/* Attaches, trying again while the Python in the process is not ready; with `keep_waiting` also
+ * while there is none yet (a launcher that will execute it), until it ends, the user asks to stop,
+ * or the monotonic `deadline_ns` passes (0: none). */
+enum status session_wait(struct session *out, const struct process *process, struct trace *trace,
+                         bool keep_waiting, uint64_t deadline_ns, struct error *error) MUST_CHECK;
+
+/* Whether the process runs another program than when the session was opened. */
+bool session_is_stale(const struct session *session);
+
+#endif

@@ -1,0 +1,69 @@
+#define _GNU_SOURCE
+#include "profiler/signals.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t stops;
+static volatile sig_atomic_t writes;
+static const char *volatile guarded;
+
+enum { EXIT_BY_SIGNAL = 128 };
+
+static void on_stop(int number) {
+    stops = stops + 1;
+    if (number == SIGINT && stops > 1) {
+        const char *path = guarded;
+        if (path != NULL) {
+            unlink(path);
+        }
+        _exit(EXIT_BY_SIGNAL + number);
+    }
+}
+
+static void on_write(int number) {
+    (void)number;
+    writes = 1;
+}
+
+/* Without SA_RESTART: a sleep or wait ends, so that the request is seen at once. What the caller
+ * had ignored (nohup ignores SIGHUP) stays ignored. */
+static void handle(int number, void (*handler)(int)) {
+    struct sigaction action = {.sa_handler = handler};
+    struct sigaction before;
+    sigemptyset(&action.sa_mask);
+    if (sigaction(number, NULL, &before) == 0 && before.sa_handler != SIG_IGN) {
+        sigaction(number, &action, NULL);
+    }
+}
+
+void signals_install(void) {
+    handle(SIGINT, on_stop);
+    handle(SIGTERM, on_stop);
+    handle(SIGHUP, on_stop);
+    handle(SIGUSR1, on_write);
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, which is reported */
+}
+
+void signals_reset(void) {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        handle(numbers[i], SIG_DFL);
+    }
+    signal(SIGPIPE, SIG_DFL);
+}
+
+bool signals_want_stop(void) {
+    return stops > 0;
+}
+
+bool signals_take_write(void) {
+    bool wanted = writes != 0;
+    writes = 0;
+    return wanted;
+}
+
+void signals_guard_file(const char *path) {
+    guarded = path;
+}
