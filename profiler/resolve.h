@@ -26,8 +26,11 @@ struct resolved {
     uint32_t flags;        /* enum sample_flag */
 };
 
-/* The stack of one thread of the look. What cannot be read is left out and flagged: a newest frame
- * that has just gone stands as its caller, a gap further down ends the stack there. */
+/* The stack of one thread of the look: as much of it, from the root up, as can be shown to have
+ * existed (verify.h). A newest frame that has just gone is named by the call that made it where
+ * that is certain. Whatever else could not be shown is not in the stack; a frame <unverified>
+ * stands for it, or <missing frames> at the root when the chain was not followed to its base, and
+ * flags say so. */
 struct resolved resolve_stack(struct resolve *resolve, const struct raw_look *look,
                               const struct raw_thread *thread, uint64_t now_ns);
 

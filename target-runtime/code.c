@@ -134,6 +134,24 @@ enum status code_fetch(struct runtime *runtime, struct remote address, struct co
     return status == STATUS_NOT_MAPPED ? STATUS_TORN : status;
 }
 
+enum status code_read_bytecode(const struct runtime *runtime, const struct code *code,
+                               uint8_t *out) {
+    const struct layout *layout = runtime->layout;
+    struct remote at = code->address;
+    if (LAYOUT_HAS(layout, code, adaptive)) {
+        at = remote_at(at, LAYOUT_AT(layout, code, adaptive));
+    } else {
+        struct remote bytes;
+        enum status status = memory_read_remote(
+            runtime->memory, remote_at(at, LAYOUT_AT(layout, code, bytes_object)), &bytes);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        at = remote_at(bytes, LAYOUT_AT(layout, bytes, data));
+    }
+    return memory_read_one(runtime->memory, at, out, (uint32_t)code->code_bytes);
+}
+
 void code_free(struct code *code) {
     buffer_deinit(&code->name);
     buffer_deinit(&code->file);

@@ -37,6 +37,12 @@ struct remote code_fingerprint_place(const struct layout *layout, struct remote 
 enum status code_fetch(struct runtime *runtime, struct remote address, struct code *out) MUST_CHECK;
 void code_free(struct code *code);
 
+/* Copies the bytecode as it is now, specialised instructions and inline caches included, into
+ * `out`, which has room for code->code_bytes. From 3.11 on it lies in the code object; before, in a
+ * bytes object of its own. */
+enum status code_read_bytecode(const struct runtime *runtime, const struct code *code,
+                               uint8_t *out) MUST_CHECK;
+
 /* Offset of a frame's instruction from the start of the bytecode, in bytes; -1 when the frame has
  * not begun. False when the position does not lie in this code: then frame and code do not belong
  * together. Positions in a copy of the bytecode (free-threaded 3.14-, `tlbc_index` not 0) are

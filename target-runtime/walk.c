@@ -178,6 +178,7 @@ static void push_frame(struct raw_look *look, struct raw_frame frame) {
 static bool follow_chain(struct walk *walk, struct slot *slot, uint64_t at, uint64_t base,
                          enum status *status_out) {
     const struct layout *layout = walk->runtime->layout;
+    size_t first = walk->look.frame_count;
     bool may_end = true;
     for (int depth = 0; at != 0 && depth < FRAME_LIMIT; depth++) {
         struct remote from = remote_at((struct remote){at}, walk->frame_fields.at);
@@ -190,10 +191,14 @@ static bool follow_chain(struct walk *walk, struct slot *slot, uint64_t at, uint
         prediction_touch(&slot->frames, from, walk->frame_fields.bytes);
         uint64_t previous;
         struct raw_frame frame = frame_decode(layout, &view, &previous);
-        if (frame_kind_of(layout, &view, &may_end) == CLASS_PYTHON) {
+        enum frame_class class = frame_kind_of(layout, &view, &may_end);
+        if (class == CLASS_PYTHON) {
+            frame.is_from_c = may_end;
             push_frame(&walk->look, frame);
         } else if (at == base) {
             return previous == 0;
+        } else if (walk->look.frame_count > first) {
+            walk->look.frames[walk->look.frame_count - 1].is_from_c = true;
         }
         at = previous;
     }

@@ -20,7 +20,9 @@
 struct raw_frame {
     uint64_t code;       /* address of the code object */
     uint64_t position;   /* enum instruction_position says what */
+    uint64_t function;   /* address of its function object (3.11 only, where versions are there) */
     uint32_t tlbc_index; /* which copy of the bytecode the position is in (free-threaded 3.14-) */
+    bool is_from_c; /* entered through C code: any instruction of its caller may have done that */
 };
 
 /* One thread in one look. Frames are leaf first, borrowed until the next look. */

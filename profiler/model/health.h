@@ -9,7 +9,7 @@ struct health {
     uint64_t samples;     /* stacks taken: threads times ticks, less what was lost */
     uint64_t lost;        /* samples that should have been and are not */
     uint64_t late;        /* ticks dropped because we were not in time */
-    uint64_t unverified;  /* samples kept whose stack could not be confirmed */
+    uint64_t unverified;  /* samples of whose stack only a part could be confirmed; they are kept */
     uint64_t truncated;   /* samples kept whose root side could not be read */
     uint64_t empty;       /* looks at a thread that had no Python frame; not samples */
     uint64_t duration_ns; /* from the first tick to the last */

@@ -26,8 +26,12 @@ struct thread_ref {
 enum sample_flag {
     /* The walk did not reach the base of the stack; its root frame says so. */
     SAMPLE_TRUNCATED = 1 << 0,
-    /* The stack could not be confirmed to have existed at one instant. */
+    /* The stack could not be shown to have existed: its newest frame says so. */
     SAMPLE_UNVERIFIED = 1 << 1,
+    /* The line of a call was taken from the bytecode that makes it: the caller had moved on. */
+    SAMPLE_MENDED = 1 << 2,
+    /* The newest frame had returned while it was read; its name is that of the call being made. */
+    SAMPLE_INFERRED = 1 << 3,
 };
 
 struct sample {

@@ -21,8 +21,9 @@
 
 /* What a frame is. */
 enum frame_kind {
-    FRAME_PYTHON,  /* a Python function */
-    FRAME_MISSING, /* stands for frames that could not be read */
+    FRAME_PYTHON,     /* a Python function */
+    FRAME_MISSING,    /* at the root: stands for frames that could not be read */
+    FRAME_UNVERIFIED, /* at the leaf: stands for frames that could not be shown to belong there */
 };
 
 /* A function: all code objects with the same name, file and first line. */

@@ -4,7 +4,9 @@
  *   X(field, offset in the default build, offset in the free-threaded build, published word)
  *
  * from which these make the tables of both. The published word is the offset in _Py_DebugOffsets of
- * the u64 that holds the field's offset. */
+ * the u64 that holds the field's offset. Three have another name there: where the characters of a
+ * compact string begin is published as the size of the header before them (asciiobject_size,
+ * compactunicodeobject_size), and the count of every PyVarObject as that of bytes_object. */
 #ifndef PYROMETER_TARGET_RUNTIME_LAYOUTS_PUBLISHED_H
 #define PYROMETER_TARGET_RUNTIME_LAYOUTS_PUBLISHED_H
 

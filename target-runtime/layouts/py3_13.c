@@ -1,6 +1,5 @@
 /* CPython 3.13 and its free-threaded build. Offsets of the x86-64 builds, from the headers of
- * 3.13.0, 3.13.5 and 3.13.15; what is published is described in Include/internal/pycore_runtime.h.
- */
+ * 3.13.0, 3.13.5 and 3.13.15; what is published is told in Include/internal/pycore_runtime.h. */
 #include "target-runtime/layouts/published.h"
 
 /* X(field, offset in the default build, in the free-threaded one, its word in what is published) */

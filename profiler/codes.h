@@ -1,0 +1,55 @@
+/* Every code object that was met: what it is called, where its lines are, what its bytecode says.
+ * Read once, and checked again while the target runs, because a code object can be freed and its
+ * address used for another one. */
+#ifndef PYROMETER_PROFILER_CODES_H
+#define PYROMETER_PROFILER_CODES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/base/status.h"
+#include "profiler/model/trace.h"
+#include "target-runtime/code.h"
+#include "target-runtime/runtime.h"
+#include "target-runtime/walk.h"
+
+/* A code object. Borrowed from the registry; `serial` is never used again, the pointer may be gone
+ * after the next codes_find or codes_check that changed codes_epoch. */
+struct known {
+    struct code code;
+    struct function_id function;
+    uint64_t serial; /* counts up from 1 */
+    uint64_t checked_ns;
+    uint32_t *frames;  /* frame_id by instruction offset / 2, plus one for "not begun"; lazily */
+    uint8_t *bytecode; /* as last read, with what specialisation made of it; lazily */
+    uint64_t bytecode_ns;
+};
+
+struct codes;
+
+/* Both are borrowed and must outlive it. */
+struct codes *codes_create(struct runtime *runtime, struct trace *trace);
+/* Accepts NULL. */
+void codes_destroy(struct codes *codes);
+
+/* Grows whenever what an address stands for may have changed: whoever remembers a `struct known`
+ * must then forget it. */
+uint64_t codes_epoch(const struct codes *codes);
+
+/* Before the stacks of a look: makes sure that the code objects in it which are known are still
+ * what they were, when there is reason to doubt it: the target says that one was freed (3.14-), or
+ * the last check is a millisecond old. One batched read. */
+enum status codes_check(struct codes *codes, const struct raw_look *look,
+                        uint64_t now_ns) MUST_CHECK;
+
+/* The code object at an address, read when it is not known; NULL when there is none. */
+struct known *codes_find(struct codes *codes, uint64_t address, uint64_t now_ns);
+
+/* The place in the source of an instruction; `offset` as of code_position. */
+struct frame_id codes_frame(struct codes *codes, struct known *known, int64_t offset);
+
+/* The bytecode, read again when the copy is older than a few milliseconds: specialisation writes to
+ * it. NULL when it cannot be had or is too long. known->code.code_bytes long. */
+const uint8_t *codes_bytecode(struct codes *codes, struct known *known, uint64_t now_ns);
+
+#endif
