@@ -16,13 +16,17 @@ enum {
 struct person {
     bool is_used;
     bool has_python_name;
+    bool is_decided; /* is_wanted is */
     bool is_wanted;
-    struct thread_ref thread;
+    struct thread_ref thread; /* 0 until it is asked for */
+    struct string_id name;
+    struct string_id kernel_name;
     uint64_t serial;
     uint64_t interpreter;
     uint64_t ident;
-    uint32_t tid;   /* in our pid namespace */
-    uint32_t inner; /* in the target's */
+    uint64_t native_id; /* as the target has it */
+    uint32_t tid;       /* in our pid namespace */
+    uint32_t inner;     /* in the target's */
     uint64_t ask_at_ns;
     uint64_t pause_ns;
 };
@@ -95,54 +99,49 @@ static void identify(struct roster *roster, const struct raw_thread *thread, str
 
 /* ---- wanted or not ---- */
 
-static bool names_person(const char *wanted, const struct person *person, const char *name,
-                         const char *kernel_name) {
+static bool is_main(const struct roster *roster, const struct person *person) {
+    return person->tid == (uint32_t)roster->session->process->pid;
+}
+
+static bool is_named(const struct roster *roster, const struct person *person, const char *wanted) {
     char *end;
     unsigned long number = strtoul(wanted, &end, 10);
     bool is_number = *wanted != '\0' && *end == '\0';
     return (is_number && number != 0 && (number == person->tid || number == person->inner)) ||
-           strcmp(wanted, name) == 0 || strcmp(wanted, kernel_name) == 0;
+           strcmp(wanted, trace_string(roster->trace, person->name)) == 0 ||
+           strcmp(wanted, trace_string(roster->trace, person->kernel_name)) == 0;
 }
 
-static bool is_wanted(const struct roster *roster, const struct person *person, const char *name,
-                      const char *kernel_name) {
+static void decide(const struct roster *roster, struct person *person) {
     const struct thread_filter *filter = roster->filter;
-    bool is_main = person->tid == (uint32_t)roster->session->process->pid;
-    if (filter->main_only) {
-        return is_main;
+    bool wanted = filter->main_only ? is_main(roster, person) : filter->name_count == 0;
+    for (size_t i = 0; i < filter->name_count && !filter->main_only && !wanted; i++) {
+        wanted = is_named(roster, person, filter->names[i]);
     }
-    for (size_t i = 0; i < filter->name_count; i++) {
-        if (names_person(filter->names[i], person, name, kernel_name)) {
-            return true;
-        }
-    }
-    return filter->name_count == 0;
+    person->is_decided = true;
+    person->is_wanted = wanted;
 }
 
-/* ---- names ---- */
+/* ---- people ---- */
 
-/* Enters the person under a name and decides about it. */
-static void enter(struct roster *roster, struct person *person, const char *name, size_t bytes) {
-    struct buffer kernel_name = {0};
-    process_thread_name(roster->session->process, (pid_t)person->tid, &kernel_name);
-    if (name == NULL) {
-        name = kernel_name.data;
-        bytes = kernel_name.length;
-    }
+/* Enters a person under the name it has now. Only who has samples is entered: outputs list every
+ * thread there is. */
+static void enter(struct roster *roster, struct person *person) {
     struct trace_thread thread = {
         .pid = (uint32_t)roster->session->process->pid,
         .tid = person->tid,
         .serial = person->serial,
-        .name = trace_text(roster->trace, name, bytes),
-        .is_main = person->tid == (uint32_t)roster->session->process->pid,
+        .name = person->has_python_name ? person->name : person->kernel_name,
+        .is_main = is_main(roster, person),
     };
-    person->is_wanted =
-        is_wanted(roster, person, trace_string(roster->trace, thread.name), kernel_name.data);
-    /* Who is not wanted is not entered: outputs list every thread there is. */
-    if (person->is_wanted) {
-        person->thread = trace_intern_thread(roster->trace, thread);
-    }
-    buffer_deinit(&kernel_name);
+    person->thread = trace_intern_thread(roster->trace, thread);
+}
+
+static void read_kernel_name(struct roster *roster, struct person *person) {
+    struct buffer name = {0};
+    process_thread_name(roster->session->process, (pid_t)person->tid, &name);
+    person->kernel_name = trace_text(roster->trace, name.data, name.length);
+    buffer_deinit(&name);
 }
 
 static struct person *person_at(struct roster *roster, size_t slot) {
@@ -156,36 +155,48 @@ static struct person *person_at(struct roster *roster, size_t slot) {
     return &roster->people[slot];
 }
 
+/* Whether this is not whom we met in this slot. A thread state is made by the thread that starts
+ * another and has its creator's ids, or none, until the new thread runs (Modules/_threadmodule.c
+ * and Python/pystate.c: bound late from 3.12 on, overwritten before). */
+static bool is_stranger(const struct person *person, const struct raw_thread *thread) {
+    return !person->is_used || thread->is_new || person->serial != thread->serial ||
+           person->ident != thread->ident || person->native_id != thread->native_id;
+}
+
 void roster_meet(struct roster *roster, const struct raw_look *look, uint64_t now_ns) {
     bool tasks_are_fresh = false;
-    bool has_new = false;
     for (size_t i = 0; i < look->thread_count; i++) {
         const struct raw_thread *thread = &look->threads[i];
-        if (!thread->is_new) {
+        struct person *person = person_at(roster, thread->slot);
+        if (!is_stranger(person, thread)) {
             continue;
         }
-        struct person *person = person_at(roster, thread->slot);
         *person = (struct person){
             .is_used = true,
             .serial = thread->serial,
             .interpreter = thread->interpreter,
             .ident = thread->ident,
+            .native_id = thread->native_id,
             .ask_at_ns = now_ns,
             .pause_ns = FIRST_PAUSE_MS * NS_PER_MS,
         };
         identify(roster, thread, person, &tasks_are_fresh);
-        enter(roster, person, NULL, 0);
-        has_new = true;
-    }
-    if (has_new) {
+        read_kernel_name(roster, person);
         roster->ask_at_ns = now_ns;
-        roster_read_names(roster, now_ns, false);
     }
+    roster_read_names(roster, now_ns, false);
 }
 
-struct member roster_member(const struct roster *roster, const struct raw_thread *thread) {
-    const struct person *person = &roster->people[thread->slot];
-    return (struct member){person->thread, person->is_wanted};
+struct member roster_member(struct roster *roster, const struct raw_thread *thread) {
+    struct person *person = &roster->people[thread->slot];
+    if (!person->is_decided) {
+        decide(roster, person);
+    }
+    if (person->is_wanted && person->thread.id == 0) {
+        enter(roster, person);
+    }
+    return (struct member){person->thread, person->is_wanted,
+                           person->has_python_name || roster->filter->main_only};
 }
 
 static const struct active_thread *find_active(const struct active_thread *active, size_t count,
@@ -201,12 +212,19 @@ static const struct active_thread *find_active(const struct active_thread *activ
 /* Gives a person its Python name if threading knows it by now. */
 static void name_person(struct roster *roster, struct person *person,
                         const struct active_thread *active, size_t count, uint64_t now_ns) {
+    const struct runtime *runtime = &roster->session->runtime;
     struct buffer name = {0};
+    uint64_t native_id;
     const struct active_thread *entry = find_active(active, count, person->ident);
-    if (entry != NULL &&
-        thread_object_name(&roster->session->runtime, entry->object, &name) == STATUS_OK) {
-        enter(roster, person, name.data != NULL ? name.data : "", name.length);
+    if (entry != NULL && thread_object_native_id(runtime, entry->object, &native_id) == STATUS_OK &&
+        native_id == person->inner &&
+        thread_object_name(runtime, entry->object, &name) == STATUS_OK) {
+        person->name = trace_text(roster->trace, name.data != NULL ? name.data : "", name.length);
         person->has_python_name = true;
+        person->is_decided = false;
+        if (person->thread.id != 0) {
+            enter(roster, person);
+        }
     }
     buffer_deinit(&name);
     person->ask_at_ns = person->has_python_name ? UINT64_MAX : now_ns + person->pause_ns;
@@ -218,7 +236,7 @@ static bool is_due(const struct person *person, uint64_t now_ns, bool all) {
     return person->is_used && (all || person->ask_at_ns <= now_ns);
 }
 
-/* Names the people of one interpreter: that of the first who is due. True when there was one. */
+/* Names those people of one interpreter who are due. */
 static void name_interpreter(struct roster *roster, uint64_t interpreter, uint64_t now_ns,
                              bool all) {
     struct active_thread *active = NULL;

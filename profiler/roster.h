@@ -21,6 +21,7 @@ struct thread_filter {
 struct member {
     struct thread_ref thread;
     bool is_wanted;
+    bool is_settled; /* nothing that is still to be learned of it will change is_wanted */
 };
 
 struct roster;
@@ -31,10 +32,10 @@ struct roster *roster_create(struct session *session, struct trace *trace,
 /* Accepts NULL. */
 void roster_destroy(struct roster *roster);
 
-/* Takes in the threads that are new in this look. */
+/* Takes in the threads that are new in this look, or turned out to be others. */
 void roster_meet(struct roster *roster, const struct raw_look *look, uint64_t now_ns);
-/* What is known of a thread of the last look. */
-struct member roster_member(const struct roster *roster, const struct raw_thread *thread);
+/* Who a thread of the last look is; if it is wanted, it is entered into the trace. */
+struct member roster_member(struct roster *roster, const struct raw_thread *thread);
 
 /* Asks Python again for names: those that are still unknown and due (a thread registers its name
  * a moment after it began), or with `all` every one, since a name may change. */

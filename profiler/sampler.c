@@ -97,13 +97,19 @@ static enum status push_sample(struct sampler *sampler, const struct sample *sam
 static enum status take_thread(struct sampler *sampler, const struct raw_look *look,
                                const struct raw_thread *thread, uint64_t now_ns) {
     struct health *health = &sampler->trace->health;
+    if (thread->frame_count == 0 && thread->is_complete) {
+        health->empty++;
+        return STATUS_OK;
+    }
     struct member member = roster_member(sampler->roster, thread);
-    if (!member.is_wanted || thread->is_skipped) {
+    if (!member.is_wanted) {
+        if (member.is_settled) {
+            walk_skip(sampler->session.walk, thread->slot);
+        }
         return STATUS_OK;
     }
     if (thread->frame_count == 0) {
-        health->empty += thread->is_complete;
-        health->lost += !thread->is_complete;
+        health->lost++;
         return STATUS_OK;
     }
     struct resolved resolved = resolve_stack(sampler->session.resolve, look, thread, now_ns);

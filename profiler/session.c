@@ -18,6 +18,12 @@ enum status session_open(struct session *out, const struct process *process, str
     if (status == STATUS_OK) {
         status = runtime_attach(&out->runtime, process, &out->memory, error);
     }
+    if (status == STATUS_GONE && process_is_alive(process)) {
+        status = error_set(error, STATUS_NOT_PYTHON,
+                           "process %d has no memory of its own (a thread of the kernel?)",
+                           (int)process->pid);
+        error->os_errno = 0;
+    }
     if (status != STATUS_OK) {
         memory_close(&out->memory);
         return status;

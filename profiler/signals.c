@@ -43,7 +43,9 @@ void signals_install(void) {
     handle(SIGTERM, on_stop);
     handle(SIGHUP, on_stop);
     handle(SIGUSR1, on_write);
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write, which is reported */
+    /* A closed pipe and a file past its limit are failed writes, which are reported. */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 void signals_reset(void) {
@@ -52,6 +54,7 @@ void signals_reset(void) {
         handle(numbers[i], SIG_DFL);
     }
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_DFL);
 }
 
 bool signals_want_stop(void) {

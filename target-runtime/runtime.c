@@ -133,16 +133,17 @@ static enum status fill_from_target(struct runtime *runtime, struct published_he
                                               "Python %s, its list of threads", runtime->version);
 }
 
-static enum status attach_at(struct runtime *runtime, struct remote address, struct error *error) {
+enum status runtime_attach_at(struct runtime *out, struct memory *memory, struct remote address,
+                              struct error *error) {
     uint8_t bytes[PUBLISHED_HEAD_BYTES];
     struct published_head head;
-    runtime->address = address;
-    enum status status = memory_read_one(runtime->memory, address, bytes, sizeof bytes);
+    *out = (struct runtime){.memory = memory, .address = address};
+    enum status status = memory_read_one(memory, address, bytes, sizeof bytes);
     if (status != STATUS_OK) {
         return error_set_at(error, status, address.addr, "reading _PyRuntime");
     }
-    return layout_published_head(bytes, &head) ? fill_from_target(runtime, head, error)
-                                               : choose_table(runtime, error);
+    return layout_published_head(bytes, &head) ? fill_from_target(out, head, error)
+                                               : choose_table(out, error);
 }
 
 /* ---- where the runtime is ---- */
@@ -170,6 +171,7 @@ static bool is_first_of_its_file(const struct maps *maps, size_t index) {
 
 struct hunt {
     struct runtime *runtime;
+    struct memory *memory;
     const struct process *process;
     const struct maps *maps;
     uint64_t program;
@@ -190,7 +192,7 @@ static enum status hunt_rank(struct hunt *hunt, int rank, struct error *error) {
             continue;
         }
         hunt->found_runtime = true;
-        verdict = attach_at(hunt->runtime, address, error);
+        verdict = runtime_attach_at(hunt->runtime, hunt->memory, address, error);
         if (verdict == STATUS_OK || verdict == STATUS_GONE || verdict == STATUS_NOT_PERMITTED) {
             break;
         }
@@ -218,7 +220,7 @@ enum status runtime_attach(struct runtime *out, const struct process *process,
     if (status != STATUS_OK) {
         return status;
     }
-    struct hunt hunt = {out, process, &maps, process_program_inode(process), false};
+    struct hunt hunt = {out, memory, process, &maps, process_program_inode(process), false};
     status = hunt_all(&hunt, error);
     if (status == STATUS_NOT_FOUND) {
         struct buffer command = {0};

@@ -28,6 +28,11 @@ struct runtime {
 enum status runtime_attach(struct runtime *out, const struct process *process,
                            struct memory *memory, struct error *error) MUST_CHECK;
 
+/* The same when the address of `_PyRuntime` is known already: a recorded image, a test. Statuses as
+ * above, and NOT_MAPPED when there is no memory at that address. */
+enum status runtime_attach_at(struct runtime *out, struct memory *memory, struct remote address,
+                              struct error *error) MUST_CHECK;
+
 /* "3.8 to 3.15", from the list of layouts. */
 void runtime_describe_versions(char *out, size_t bytes);
 

@@ -129,3 +129,10 @@ enum status thread_object_name(const struct runtime *runtime, struct remote obje
     enum status status = attribute_find(runtime, object, "_name", &name);
     return status == STATUS_OK ? object_text(runtime, name, out) : status;
 }
+
+enum status thread_object_native_id(const struct runtime *runtime, struct remote object,
+                                    uint64_t *out) {
+    struct remote id;
+    enum status status = attribute_find(runtime, object, "_native_id", &id);
+    return status == STATUS_OK ? object_integer(runtime, id, out) : status;
+}

@@ -37,5 +37,9 @@ enum status threads_active(const struct runtime *runtime, struct remote interpre
 /* Appends the name of a threading.Thread. */
 enum status thread_object_name(const struct runtime *runtime, struct remote object,
                                struct buffer *out) MUST_CHECK;
+/* Its native_id: the kernel id in the target's pid namespace. Idents are used again as soon as a
+ * thread has ended, so this tells whose name it is. */
+enum status thread_object_native_id(const struct runtime *runtime, struct remote object,
+                                    uint64_t *out) MUST_CHECK;
 
 #endif
