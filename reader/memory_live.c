@@ -67,13 +67,30 @@ static enum status read_vm(struct memory *memory, struct range *ranges, size_t c
     return STATUS_OK;
 }
 
-/* A read of 0 bytes from /proc/PID/mem means that the address space is gone. */
+static int open_mem(pid_t pid) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* A descriptor of /proc/PID/mem stays with the address space it was opened for, and reads 0 bytes
+ * once that is gone: by the process's end, or because it executes another program now. */
+static ssize_t pread_mem(struct live *live, const struct range *range) {
+    ssize_t got = pread(live->mem_fd, range->to, range->bytes, (off_t)range->from.addr);
+    int fresh = got == 0 && range->bytes > 0 ? open_mem(live->pid) : -1;
+    if (fresh >= 0) {
+        close(live->mem_fd);
+        live->mem_fd = fresh;
+        got = pread(live->mem_fd, range->to, range->bytes, (off_t)range->from.addr);
+    }
+    return got;
+}
+
 static enum status read_mem(struct memory *memory, struct range *ranges, size_t count) {
-    const struct live *live = memory->state;
+    struct live *live = memory->state;
     for (size_t i = 0; i < count; i++) {
         memory->calls++;
-        ssize_t got =
-            pread(live->mem_fd, ranges[i].to, ranges[i].bytes, (off_t)ranges[i].from.addr);
+        ssize_t got = pread_mem(live, &ranges[i]);
         if (got == 0 && ranges[i].bytes > 0) {
             return STATUS_GONE;
         }
@@ -123,15 +140,14 @@ enum status memory_open_live(struct memory *out, pid_t pid, struct error *error)
     int mem_fd = -1;
     enum status status = probe_vm(pid);
     if (status == STATUS_NOT_PERMITTED) {
-        char path[64];
         int denied = errno;
-        snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
-        mem_fd = open(path, O_RDONLY | O_CLOEXEC);
+        mem_fd = open_mem(pid);
         if (mem_fd < 0) {
             errno = denied;
             return error_set(error, status,
-                             "reading the memory of process %d (tried process_vm_readv and %s)",
-                             (int)pid, path);
+                             "reading the memory of process %d (tried process_vm_readv and "
+                             "/proc/%d/mem)",
+                             (int)pid, (int)pid);
         }
         status = STATUS_OK;
     }

@@ -68,24 +68,30 @@ static uint64_t find_section(Elf *elf, const char *wanted) {
     return 0;
 }
 
-/* Where a link-time address lies in the process: the loadable segment that holds it was mapped from
- * a file offset, and some mapping of the same file begins at that offset, cut to pages. */
+static uint64_t page_of(uint64_t address) {
+    return address & ~((uint64_t)sysconf(_SC_PAGESIZE) - 1);
+}
+
+/* Where a link-time address lies in the process: the segment with code was mapped, executable, from
+ * its offset in the file, cut to pages, and all segments moved by the same distance. A program may
+ * map its own file once more, to read it; it is hardly executable then. */
 static bool address_in_process(Elf *elf, const struct maps *maps, uint64_t inode, uint64_t address,
                                struct remote *out) {
     size_t count;
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     if (elf_getphdrnum(elf, &count) != 0) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {
         GElf_Phdr segment;
-        if (gelf_getphdr(elf, (int)i, &segment) == NULL || segment.p_type != PT_LOAD) {
+        if (gelf_getphdr(elf, (int)i, &segment) == NULL || segment.p_type != PT_LOAD ||
+            (segment.p_flags & PF_X) == 0) {
             continue;
         }
         for (size_t m = 0; m < maps->count; m++) {
             const struct mapping *mapping = &maps->items[m];
-            if (mapping->inode == inode && mapping->offset == (segment.p_offset & ~(page - 1))) {
-                out->addr = address + (mapping->start - (segment.p_vaddr & ~(page - 1)));
+            if (mapping->inode == inode && mapping->is_executable &&
+                mapping->offset == page_of(segment.p_offset)) {
+                out->addr = address + (mapping->start - page_of(segment.p_vaddr));
                 return true;
             }
         }
@@ -97,8 +103,8 @@ enum status symbols_locate(const struct process *process, const struct maps *map
                            const struct mapping *file, const char *symbol, const char *section,
                            struct remote *out) {
     enum status status = STATUS_NOT_FOUND;
-    int fd = process_open_mapped(process, file);
-    if (fd < 0 || elf_version(EV_CURRENT) == EV_NONE) {
+    int fd = elf_version(EV_CURRENT) != EV_NONE ? process_open_mapped(process, file) : -1;
+    if (fd < 0) {
         return status;
     }
     Elf *elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);

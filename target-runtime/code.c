@@ -20,7 +20,8 @@ struct remote code_fingerprint_place(const struct layout *layout, struct remote 
                                      uint32_t *bytes_out) {
     uint32_t from = LAYOUT_AT(layout, object, var_count);
     uint32_t to = LAYOUT_AT(layout, code, line_table) + 8;
-    *bytes_out = to - from < CODE_FINGERPRINT_BYTES ? to - from : CODE_FINGERPRINT_BYTES;
+    uint32_t bytes = to > from ? to - from : 0;
+    *bytes_out = bytes < CODE_FINGERPRINT_BYTES ? bytes : CODE_FINGERPRINT_BYTES;
     return remote_at(code, from);
 }
 

@@ -58,6 +58,7 @@ static const struct choice_need choice_needs[] = {
     NEED(frame_chain, FRAME_CHAIN_OBJECTS, thread_frame),
     NEED(frame_chain, FRAME_CHAIN_OBJECTS, frame_object_back),
     NEED(frame_chain, FRAME_CHAIN_OBJECTS, frame_object_code),
+    NEED(frame_chain, FRAME_CHAIN_OBJECTS, frame_object_generator),
     NEED(frame_chain, FRAME_CHAIN_CFRAME, thread_cframe),
     NEED(frame_chain, FRAME_CHAIN_CFRAME, cframe_current_frame),
     NEED(frame_chain, FRAME_CHAIN_CFRAME, frame_previous),
@@ -95,6 +96,17 @@ static const enum layout_field pairs[][2] = {
 /* Not of one object: which of them there is depends on the string. */
 static const enum layout_field alternatives[][2] = {
     {LAYOUT_unicode_compact_data, LAYOUT_unicode_legacy_data},
+};
+
+/* Structures that are read whole into a local copy, and how large that is: the code that reads them
+ * relies on it (walk.c, code.c, objects.c). The others are read a field at a time. */
+static const struct {
+    const char *structure;
+    uint32_t bytes;
+} copied[] = {
+    {"interpreter", 65536}, {"thread", 4096}, {"cframe", 64},     {"frame_object", 256},
+    {"frame", 256},         {"code", 512},    {"object", 64},     {"unicode", 128},
+    {"bytes", 128},         {"integer", 128}, {"dict_keys", 128},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -157,11 +169,21 @@ static enum status check_pairs(const struct layout *layout, struct error *error)
     return STATUS_OK;
 }
 
+static uint64_t extent_of(const char *structure) {
+    for (size_t i = 0; i < COUNT(copied); i++) {
+        if (strcmp(copied[i].structure, structure) == 0) {
+            return copied[i].bytes;
+        }
+    }
+    return OFFSET_LIMIT;
+}
+
 /* Whether this can be an offset of the field: in bounds, and aligned as the compiler aligns a value
  * of its size. */
 static enum status check_offset(const struct layout *layout, enum layout_field field,
                                 uint64_t offset, struct error *error) {
-    if (offset >= OFFSET_LIMIT) {
+    if (offset >= OFFSET_LIMIT ||
+        offset + fields[field].bytes > extent_of(fields[field].structure)) {
         return refuse_offset(layout, field, offset, "is outside of any structure", error);
     }
     if (offset % fields[field].bytes != 0) {

@@ -47,6 +47,7 @@
     X(frame_object, back, 8, OPTIONAL)                                                             \
     X(frame_object, code, 8, OPTIONAL)                                                             \
     X(frame_object, lasti, 4, OPTIONAL)                                                            \
+    X(frame_object, generator, 8, OPTIONAL)                                                        \
     /* _PyInterpreterFrame, from 3.11 */                                                           \
     X(frame, previous, 8, OPTIONAL)                                                                \
     X(frame, executable, 8, OPTIONAL)                                                              \
@@ -140,7 +141,8 @@ enum code_reference {
     CODE_REFERENCE_TAGGED, /* 3.14-: _PyStackRef, the two low bits are a tag (pycore_stackref.h) */
 };
 
-/* Frames that C code pushes when it calls into the evaluation loop. walk.c, frame_kind_of(). */
+/* Frames that C code pushes when it calls into the evaluation loop. walk.c, frame_kind_of()
+ * and is_from_c(). */
 enum entry_frames {
     ENTRY_FRAMES_NONE,  /* 3.8-3.10 */
     ENTRY_FRAMES_FLAG,  /* 3.11: is_entry marks the first Python frame of a C call */

@@ -43,7 +43,7 @@ static struct string_bits string_state(enum string_state kind, uint32_t state) {
 static enum status string_head_of(const struct runtime *runtime, struct remote object,
                                   struct string_head *out) {
     const struct layout *layout = runtime->layout;
-    uint8_t head[HEADER_BYTES];
+    uint8_t head[HEADER_BYTES] = {0};
     uint32_t bytes = LAYOUT_AT(layout, unicode, legacy_data) + 8;
     if (bytes > sizeof head) {
         return STATUS_BAD_LAYOUT;
@@ -103,7 +103,7 @@ enum status object_text(const struct runtime *runtime, struct remote object, str
 /* Whether a str is the ASCII text `wanted`; one read. */
 static bool text_is(const struct runtime *runtime, struct remote object, const char *wanted) {
     const struct layout *layout = runtime->layout;
-    uint8_t head[HEADER_BYTES + 64];
+    uint8_t head[HEADER_BYTES + 64] = {0};
     size_t length = strlen(wanted);
     uint32_t data_at = LAYOUT_AT(layout, unicode, ascii_data);
     if (data_at + length > sizeof head ||
@@ -174,6 +174,9 @@ enum status object_integer(const struct runtime *runtime, struct remote object, 
             memory_read_one(runtime->memory, remote_at(object, LAYOUT_AT(layout, integer, digits)),
                             digits, (uint32_t)count * 4);
     }
+    if (load_u32(digits + 8) > 0xf) { /* bits 60 to 63 */
+        return STATUS_TORN;
+    }
     *out = load_u32(digits) | (uint64_t)load_u32(digits + 4) << 30 |
            (uint64_t)load_u32(digits + 8) << 60;
     return status;
@@ -217,7 +220,7 @@ static bool dict_read(const struct layout *layout, const uint8_t *head, struct r
 
 static enum status entries_of_keys(const struct runtime *runtime, struct remote keys,
                                    struct dict_entries *out) {
-    uint8_t head[HEADER_BYTES];
+    uint8_t head[HEADER_BYTES] = {0};
     uint32_t bytes = LAYOUT_AT(runtime->layout, dict_keys, indices);
     if (bytes > sizeof head) {
         return STATUS_BAD_LAYOUT;

@@ -35,24 +35,24 @@ struct snapshot_group prediction_want(const struct prediction *prediction,
     return group;
 }
 
-/* Index of the first range that ends at or after `low` - NEAR_BYTES. */
-static size_t first_near(const struct prediction *prediction, uint64_t low) {
+/* Index of the last range that starts at or below `addr`; `count` if there is none. */
+static size_t last_at_or_below(const struct prediction *prediction, uint64_t addr) {
     size_t begin = 0;
     size_t end = prediction->count;
     while (begin < end) {
         size_t middle = begin + (end - begin) / 2;
-        if (prediction->ranges[middle].end + NEAR_BYTES < low) {
+        if (prediction->ranges[middle].start <= addr) {
             begin = middle + 1;
         } else {
             end = middle;
         }
     }
-    return begin;
+    return begin > 0 ? begin - 1 : prediction->count;
 }
 
-static void insert(struct prediction *prediction, size_t at, uint64_t low, uint64_t high) {
+static size_t insert(struct prediction *prediction, size_t at, uint64_t low, uint64_t high) {
     if (prediction->count >= RANGE_LIMIT) {
-        return;
+        return 0;
     }
     if (prediction->count == prediction->capacity) {
         prediction->ranges = memory_grow(prediction->ranges, sizeof *prediction->ranges,
@@ -62,45 +62,62 @@ static void insert(struct prediction *prediction, size_t at, uint64_t low, uint6
     memmove(place + 1, place, (prediction->count - at) * sizeof *place);
     *place = (struct predicted){low, high, low, high, SLACK_BYTES};
     prediction->count++;
+    return at;
 }
 
-/* Grows range `at` over low..high; false when it would run into a neighbour or grow too long. */
-static bool extend(struct prediction *prediction, size_t at, uint64_t low, uint64_t high) {
-    struct predicted *range = &prediction->ranges[at];
-    uint64_t start = low < range->start ? low : range->start;
-    uint64_t end = high > range->end ? high : range->end;
-    bool is_free = (at == 0 || range[-1].end <= start) &&
-                   (at + 1 == prediction->count || end <= range[1].start);
-    if (!is_free || end - start > RANGE_BYTES) {
-        return false;
+static uint64_t smaller(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+static bool is_near(const struct predicted *range, uint64_t low, uint64_t high) {
+    uint64_t start = smaller(low, range->start);
+    return range->start <= high + NEAR_BYTES && low <= range->end + NEAR_BYTES &&
+           larger(high, range->end) - start <= RANGE_BYTES;
+}
+
+/* Grows a range over low..high. What it then runs into stays as it is: a look-up takes the last
+ * range that starts at or below an address, so an overlap costs bytes and hides nothing. */
+static void touch(struct predicted *range, uint64_t low, uint64_t high) {
+    range->start = smaller(low, range->start);
+    range->end = larger(high, range->end);
+    range->touched_low = smaller(low, range->touched_low);
+    range->touched_high = larger(high, range->touched_high);
+}
+
+static bool holds(const struct predicted *range, uint64_t low, uint64_t high) {
+    return low >= range->start && high <= range->end;
+}
+
+/* The range to grow, or a new one. A range grows downwards only over free space, so that starts
+ * stay sorted; one that ends inside low..high is no match for a look-up at `low` and grows too. */
+static size_t place_for(struct prediction *prediction, uint64_t low, uint64_t high) {
+    size_t at = last_at_or_below(prediction, low);
+    size_t next = at == prediction->count ? 0 : at + 1;
+    if (at < prediction->count && is_near(&prediction->ranges[at], low, high)) {
+        return at;
     }
-    range->start = start;
-    range->end = end;
-    range->touched_low = low < range->touched_low ? low : range->touched_low;
-    range->touched_high = high > range->touched_high ? high : range->touched_high;
-    return true;
+    if (next < prediction->count && is_near(&prediction->ranges[next], low, high)) {
+        return next;
+    }
+    return insert(prediction, next, low, high);
 }
 
 void prediction_touch(struct prediction *prediction, struct remote from, uint32_t bytes) {
     uint64_t low = from.addr;
     uint64_t high = from.addr + bytes;
-    if (prediction->cursor < prediction->count) {
-        struct predicted *range = &prediction->ranges[prediction->cursor];
-        if (low >= range->start && high <= range->end) {
-            range->touched_low = low < range->touched_low ? low : range->touched_low;
-            range->touched_high = high > range->touched_high ? high : range->touched_high;
-            return;
-        }
+    size_t at = prediction->cursor;
+    bool is_next_beyond = at + 1 >= prediction->count || prediction->ranges[at + 1].start > low;
+    if (at >= prediction->count || !holds(&prediction->ranges[at], low, high) || !is_next_beyond) {
+        at = place_for(prediction, low, high);
     }
-    size_t at = first_near(prediction, low);
-    bool is_near = at < prediction->count && prediction->ranges[at].start <= high + NEAR_BYTES;
-    if (!is_near || !extend(prediction, at, low, high)) {
-        while (at < prediction->count && prediction->ranges[at].start < low) {
-            at++;
-        }
-        insert(prediction, at, low, high);
+    if (at < prediction->count) {
+        touch(&prediction->ranges[at], low, high);
+        prediction->cursor = at;
     }
-    prediction->cursor = at;
 }
 
 /* A range whose copy failed reaches past what is mapped: it gives up its slack. */

@@ -94,8 +94,11 @@ static enum status choose_table(struct runtime *runtime, struct error *error) {
             continue;
         }
         enum status status = try_table(runtime, layouts[i]);
-        if (status == STATUS_OK || status == STATUS_GONE || status == STATUS_NOT_PERMITTED) {
+        if (status == STATUS_OK) {
             return status;
+        }
+        if (status == STATUS_GONE || status == STATUS_NOT_PERMITTED) {
+            return error_set(error, status, "reading its interpreters");
         }
         verdict = status == STATUS_NOT_READY ? STATUS_NOT_READY : verdict;
     }
@@ -120,9 +123,10 @@ static enum status fill_from_target(struct runtime *runtime, struct published_he
     }
     enum status status =
         memory_read_one(runtime->memory, runtime->address, published, base->published_bytes);
-    if (status == STATUS_OK) {
-        status = layout_fill(base, published, &runtime->filled, error);
+    if (status != STATUS_OK) {
+        return error_set_at(error, status, runtime->address.addr, "reading its table of offsets");
     }
+    status = layout_fill(base, published, &runtime->filled, error);
     if (status != STATUS_OK) {
         return status;
     }

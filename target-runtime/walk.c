@@ -9,7 +9,9 @@ enum {
     INTERPRETER_LIMIT = 4096,
     THREAD_LIMIT = 65536,
     FRAME_LIMIT = 1 << 17,
-    TORN_RETRIES = 3, /* looks at one thread again, in the same tick, when its chain broke */
+    OWNER_GENERATOR = 1, /* FRAME_OWNED_BY_GENERATOR, pycore_frame.h (3.11) */
+    DETOUR_LIMIT = 64,   /* threads that ended while the list was walked */
+    TORN_RETRIES = 3,    /* looks at one thread again, in the same tick, when its chain broke */
 };
 
 /* A stretch of a structure that holds some of its fields. */
@@ -29,6 +31,7 @@ struct slot {
     struct remote cframe; /* 3.11, 3.12: where it was */
     /* This look's copies: indexes into the snapshot, valid when is_wanted. */
     bool is_wanted;
+    bool has_frames; /* not only the thread's fields */
     size_t anchor;
     size_t head_first;
     size_t head_again;
@@ -48,6 +51,7 @@ struct walk {
     struct slot *slots;
     size_t slot_count;
     size_t slot_capacity;
+    size_t first_free; /* no slot below it is free */
     size_t *order; /* slots in the order of the last look */
     size_t order_count;
     size_t order_capacity;
@@ -132,15 +136,31 @@ static uint64_t frame_code(const struct layout *layout, uint64_t executable) {
 static enum frame_class frame_kind_of(const struct layout *layout, const struct view *frame,
                                       bool *may_end) {
     switch (layout->entry_frames) {
-    case ENTRY_FRAMES_NONE: *may_end = true; return CLASS_PYTHON;
+    /* A generator that is not being run has no caller: a chain that ends there has been cut. */
+    case ENTRY_FRAMES_NONE:
+        *may_end = VIEW_U64(frame, layout, frame_object, generator) == 0;
+        return CLASS_PYTHON;
     case ENTRY_FRAMES_FLAG:
-        *may_end = frame->bytes[LAYOUT_AT(layout, frame, is_entry) - frame->at] != 0;
+        *may_end = frame->bytes[LAYOUT_AT(layout, frame, is_entry) - frame->at] != 0 &&
+                   frame->bytes[LAYOUT_AT(layout, frame, owner) - frame->at] != OWNER_GENERATOR;
         return CLASS_PYTHON;
     case ENTRY_FRAMES_OWNER:
         *may_end = frame->bytes[LAYOUT_AT(layout, frame, owner) - frame->at] >= layout->owner_entry;
         return *may_end ? CLASS_ENTRY : CLASS_PYTHON;
     }
     return CLASS_PYTHON;
+}
+
+/* Whether C code called this frame, as far as the frame itself tells: before 3.11 every call goes
+ * through C, from 3.12 on a frame of its own says so. */
+static bool is_from_c(const struct layout *layout, const struct view *frame) {
+    switch (layout->entry_frames) {
+    case ENTRY_FRAMES_NONE: return true;
+    case ENTRY_FRAMES_FLAG:
+        return frame->bytes[LAYOUT_AT(layout, frame, is_entry) - frame->at] != 0;
+    case ENTRY_FRAMES_OWNER: return false;
+    }
+    return false;
 }
 
 /* One frame as numbers, and its caller's address. */
@@ -193,7 +213,7 @@ static bool follow_chain(struct walk *walk, struct slot *slot, uint64_t at, uint
         struct raw_frame frame = frame_decode(layout, &view, &previous);
         enum frame_class class = frame_kind_of(layout, &view, &may_end);
         if (class == CLASS_PYTHON) {
-            frame.is_from_c = may_end;
+            frame.is_from_c = is_from_c(layout, &view);
             push_frame(&walk->look, frame);
         } else if (at == base) {
             return previous == 0;
@@ -223,6 +243,7 @@ static void want_thread(struct walk *walk, struct slot *slot) {
     const struct stretch *fields = &walk->thread_fields;
     slot->is_wanted = true;
     slot->anchor = want_one(snapshot, remote_at(slot->state, fields->at), fields->bytes);
+    slot->has_frames = !slot->is_skipped;
     if (slot->is_skipped) {
         return;
     }
@@ -335,16 +356,17 @@ static bool look_at_thread(struct walk *walk, size_t index, bool is_new, uint64_
     if (slot->is_skipped) {
         return true;
     }
-    for (int tries = 0; !walk_copy(walk, slot, &fields, raw, status_out); tries++) {
-        if (tries == TORN_RETRIES || *status_out != STATUS_OK) {
+    if (!slot->has_frames) {
+        fields.bytes = fetch_thread(walk, slot, status_out);
+    }
+    for (int tries = 0; fields.bytes != NULL; tries++) {
+        if (walk_copy(walk, slot, &fields, raw, status_out) || tries == TORN_RETRIES ||
+            *status_out != STATUS_OK) {
             break;
         }
         walk->look.frame_count = raw->first_frame;
+        raw->frame_count = 0;
         fields.bytes = fetch_thread(walk, slot, status_out);
-        if (fields.bytes == NULL) {
-            raw->frame_count = 0;
-            break;
-        }
     }
     prediction_age(&slot->frames, &walk->snapshot, &slot->group);
     return true;
@@ -353,10 +375,11 @@ static bool look_at_thread(struct walk *walk, size_t index, bool is_new, uint64_
 /* ---- the list of threads ---- */
 
 static size_t slot_new(struct walk *walk, struct remote state) {
-    size_t index = 0;
+    size_t index = walk->first_free;
     while (index < walk->slot_count && walk->slots[index].is_used) {
         index++;
     }
+    walk->first_free = index + 1;
     if (index == walk->slot_count) {
         if (walk->slot_count == walk->slot_capacity) {
             walk->slots = memory_grow(walk->slots, sizeof *walk->slots, walk->slot_count + 1,
@@ -394,8 +417,19 @@ static void note_order(struct walk *walk, size_t index) {
     walk->new_order[walk->new_order_count++] = index;
 }
 
-static void look_at_threads(struct walk *walk, uint64_t interpreter, uint64_t state, size_t *cursor,
-                            enum status *status_out) {
+/* The thread that now stands at `link`, a pointer to a thread state in the target. */
+static uint64_t read_link(struct walk *walk, struct remote link, enum status *status_out) {
+    struct remote state;
+    enum status status = memory_read_remote(walk->snapshot.memory, link, &state);
+    *status_out = status == STATUS_NOT_MAPPED ? *status_out : status;
+    return status == STATUS_OK ? state.addr : 0;
+}
+
+/* Walks the list of threads that begins at the pointer at `link`, whose copy is `state`. A thread
+ * that ended meanwhile leads nowhere; what was before it is then asked again. */
+static void look_at_threads(struct walk *walk, uint64_t interpreter, struct remote link,
+                            uint64_t state, size_t *cursor, enum status *status_out) {
+    int detours = 0;
     for (int i = 0; i < THREAD_LIMIT && state != 0 && *status_out == STATUS_OK; i++) {
         bool is_new;
         size_t index = slot_find(walk, state, cursor, &is_new);
@@ -404,7 +438,14 @@ static void look_at_threads(struct walk *walk, uint64_t interpreter, uint64_t st
         }
         walk->slots[index].is_seen = true;
         note_order(walk, index);
-        if (!look_at_thread(walk, index, is_new, interpreter, &state, status_out)) {
+        uint64_t next;
+        if (look_at_thread(walk, index, is_new, interpreter, &next, status_out)) {
+            link =
+                remote_at(walk->slots[index].state, LAYOUT_AT(walk->runtime->layout, thread, next));
+            state = next;
+        } else if (*status_out == STATUS_OK && detours++ < DETOUR_LIMIT) {
+            state = read_link(walk, link, status_out);
+        } else {
             return;
         }
     }
@@ -417,6 +458,9 @@ static void finish_order(struct walk *walk) {
     for (size_t i = 0; i < walk->order_count; i++) {
         struct slot *slot = &walk->slots[walk->order[i]];
         slot->is_used = slot->is_seen;
+        if (!slot->is_seen && walk->order[i] < walk->first_free) {
+            walk->first_free = walk->order[i];
+        }
     }
     walk->order = walk->new_order;
     walk->order_count = walk->new_order_count;
@@ -471,8 +515,10 @@ static enum status look_at_interpreters(struct walk *walk) {
                 VIEW_U64(&view, layout, interpreter, code_object_generation);
         }
         remember_interpreter(walk, number, address);
-        look_at_threads(walk, address, VIEW_U64(&view, layout, interpreter, threads_head), &cursor,
-                        &status);
+        struct remote link =
+            remote_at((struct remote){address}, LAYOUT_AT(layout, interpreter, threads_head));
+        look_at_threads(walk, address, link, VIEW_U64(&view, layout, interpreter, threads_head),
+                        &cursor, &status);
         address = VIEW_U64(&view, layout, interpreter, next);
     }
     walk->interpreter_count = number;
@@ -522,12 +568,13 @@ struct walk *walk_create(struct runtime *runtime) {
     walk->interpreter_fields =
         STRETCH_OF(layout, LAYOUT_interpreter_next, LAYOUT_interpreter_threads_head,
                    LAYOUT_interpreter_code_object_generation);
-    walk->frame_fields = layout->frame_chain == FRAME_CHAIN_OBJECTS
-                             ? STRETCH_OF(layout, LAYOUT_frame_object_back,
-                                          LAYOUT_frame_object_code, LAYOUT_frame_object_lasti)
-                             : STRETCH_OF(layout, LAYOUT_frame_previous, LAYOUT_frame_executable,
-                                          LAYOUT_frame_instr_ptr, LAYOUT_frame_is_entry,
-                                          LAYOUT_frame_owner, LAYOUT_frame_tlbc_index);
+    walk->frame_fields =
+        layout->frame_chain == FRAME_CHAIN_OBJECTS
+            ? STRETCH_OF(layout, LAYOUT_frame_object_back, LAYOUT_frame_object_code,
+                         LAYOUT_frame_object_lasti, LAYOUT_frame_object_generator)
+            : STRETCH_OF(layout, LAYOUT_frame_previous, LAYOUT_frame_executable,
+                         LAYOUT_frame_instr_ptr, LAYOUT_frame_is_entry, LAYOUT_frame_owner,
+                         LAYOUT_frame_tlbc_index);
     return walk;
 }
 

@@ -35,6 +35,7 @@ const struct layout layout_py3_8 = {
             [LAYOUT_frame_object_back] = LAYOUT_PLACE(24),
             [LAYOUT_frame_object_code] = LAYOUT_PLACE(32),
             [LAYOUT_frame_object_lasti] = LAYOUT_PLACE(104),
+            [LAYOUT_frame_object_generator] = LAYOUT_PLACE(96), /* f_gen */
             /* PyCodeObject, Include/code.h */
             [LAYOUT_code_argcount] = LAYOUT_PLACE(16),
             [LAYOUT_code_flags] = LAYOUT_PLACE(36),
