@@ -237,6 +237,11 @@ const uint8_t *codes_bytecode(struct codes *codes, struct known *known, uint64_t
     return known->bytecode;
 }
 
+void codes_forget_bytecode(struct known *known) {
+    free(known->bytecode);
+    known->bytecode = NULL;
+}
+
 /* ---- life ---- */
 
 uint64_t codes_epoch(const struct codes *codes) {

@@ -51,5 +51,7 @@ struct frame_id codes_frame(struct codes *codes, struct known *known, int64_t of
 /* The bytecode, read again when the copy is older than a few milliseconds: specialisation writes to
  * it. NULL when it cannot be had or is too long. known->code.code_bytes long. */
 const uint8_t *codes_bytecode(struct codes *codes, struct known *known, uint64_t now_ns);
+/* Makes the next codes_bytecode of it read again. */
+void codes_forget_bytecode(struct known *known);
 
 #endif

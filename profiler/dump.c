@@ -46,9 +46,10 @@ static enum status look_once(struct session *session, struct roster *roster,
         if (!member.is_wanted) {
             continue;
         }
-        struct resolved resolved = {{0}, 0};
+        struct resolved resolved = {0};
         if (thread->frame_count > 0 || !thread->is_complete) {
             resolved = resolve_stack(session->resolve, look, thread, now_ns);
+            walk_doubt(session->walk, thread->slot);
         }
         (*out)[(*count_out)++] =
             (struct dumped_thread){member.thread, resolved.stack, resolved.flags};

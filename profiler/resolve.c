@@ -35,7 +35,7 @@ struct climb {
     const struct raw_frame *leaf; /* frames, leaf first */
     size_t count;
     struct history *history;
-    bool is_steady;
+    bool is_watched;
     bool is_remembered; /* it goes into the history */
     uint64_t now_ns;
     struct resolved resolved;
@@ -144,24 +144,38 @@ static void put_step(struct climb *climb, const struct step *step) {
     }
 }
 
-/* Whether `step` called `next`; its offset becomes that of the call when it had moved on. */
-static bool is_call(struct climb *climb, struct step *step, const struct step *next,
-                    const struct raw_frame *next_raw) {
-    struct call call = {step->known, step->offset, next->known, next_raw->function,
-                        next_raw->is_from_c};
-    enum verdict verdict =
-        verify_call(climb->resolve->verify, &call, climb->is_steady, climb->now_ns, &step->offset);
+/* Whether `step`, at `depth`, called `next`; its offset becomes that of the call when it had moved
+ * on. */
+static bool is_call(struct climb *climb, size_t depth, struct step *step, const struct step *next) {
+    const struct raw_frame *caller = frame_at_depth(climb, depth);
+    const struct raw_frame *callee = frame_at_depth(climb, depth + 1);
+    bool is_still = caller->is_still && callee->is_alive;
+    struct call call = {
+        .caller = step->known,
+        .offset = step->offset,
+        .callee = next->known,
+        .function = callee->function,
+        .is_from_c = callee->is_from_c,
+        .sight = !climb->is_watched ? SIGHT_NONE
+                 : is_still         ? SIGHT_STILL
+                                    : SIGHT_MOVED,
+    };
+    enum verdict verdict = verify_call(climb->resolve->verify, &call, climb->now_ns, &step->offset);
     climb->resolved.flags |= verdict == VERDICT_MENDED ? SAMPLE_MENDED : 0;
+    climb->resolved.has_doubts |= verdict == VERDICT_UNKNOWN || verdict == VERDICT_SEEN;
     return verdict != VERDICT_UNKNOWN;
 }
 
-/* The newest frame could not be read, or is none that `step` calls: it has returned. Says who it
- * was if the call itself says so. */
+/* The frame above `step` could not be read, or is the newest one and none that `step` calls: it has
+ * returned, and so has whatever was above it. Says who it was if the call itself says so; nobody, if
+ * there is no call any more. */
 static void name_vanished(struct climb *climb, const struct step *step) {
-    struct known *callee =
-        verify_callee(climb->resolve->verify, step->known, step->offset, climb->now_ns);
+    struct verify *verify = climb->resolve->verify;
+    struct known *callee = verify_callee(verify, step->known, step->offset, climb->now_ns);
     if (callee == NULL) {
-        give_up(climb);
+        if (!verify_is_alone(verify, step->known, step->offset, climb->now_ns)) {
+            give_up(climb);
+        }
         return;
     }
     struct step named = {callee, -1};
@@ -175,8 +189,7 @@ static void climb_from(struct climb *climb, size_t depth) {
     for (; step.known != NULL; depth++) {
         struct step next = step_at(climb, depth + 1);
         bool is_leaf = depth + 1 == climb->count;
-        bool is_good = is_leaf || (next.known != NULL &&
-                                   is_call(climb, &step, &next, frame_at_depth(climb, depth + 1)));
+        bool is_good = is_leaf || (next.known != NULL && is_call(climb, depth, &step, &next));
         put_step(climb, &step);
         if (is_good && climb->is_remembered) {
             history_set(climb->history, depth, frame_at_depth(climb, depth), climb->resolved.stack);
@@ -185,7 +198,7 @@ static void climb_from(struct climb *climb, size_t depth) {
             return;
         }
         if (!is_good) {
-            if (depth + 2 == climb->count) {
+            if (next.known == NULL || depth + 2 == climb->count) {
                 name_vanished(climb, &step);
             } else {
                 give_up(climb);
@@ -206,7 +219,7 @@ struct resolved resolve_stack(struct resolve *resolve, const struct raw_look *lo
         .leaf = look->frames + thread->first_frame,
         .count = thread->frame_count,
         .history = history_of(resolve, thread),
-        .is_steady = thread->is_steady,
+        .is_watched = thread->is_watched,
         .is_remembered = thread->is_complete,
         .now_ns = now_ns,
     };

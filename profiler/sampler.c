@@ -117,6 +117,9 @@ static enum status take_thread(struct sampler *sampler, const struct raw_look *l
         health->lost++;
         return STATUS_OK;
     }
+    if (resolved.has_doubts) {
+        walk_doubt(sampler->session.walk, thread->slot);
+    }
     struct sample sample = {
         .time_ns = now_ns - sampler->start_ns,
         .weight_ns = sampler->plan->mode->weigh(now_ns - sampler->last_tick_ns),

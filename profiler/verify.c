@@ -5,14 +5,18 @@
 #include "profiler/base/arena.h"
 #include "profiler/base/clock.h"
 #include "profiler/base/table.h"
+#include "target-runtime/callsite.h"
 
 enum {
     EDGE_LIMIT = 1 << 20, /* so many calls are remembered; then all are forgotten */
     /* A call counts as seen if it stood still in at least one of so many of its looks. */
-    MOVED_PER_STEADY = 8,
+    MOVED_PER_STEADY = 4,
+    STEADY_LEAST = 3,
+    STEADY_ENOUGH = 8,
     COUNT_LIMIT = 1 << 16, /* then both counts are halved: the past fades */
     FIRST_TRY_MS = 2,
     LAST_TRY_MS = 1000,
+    VERSION_CLEARED = 1, /* 0, and from 3.14 FUNC_VERSION_CLEARED, are nobody's versions */
 };
 
 /* A call, remembered. The first members are its identity. */
@@ -22,17 +26,27 @@ struct edge {
     int64_t offset;
     uint64_t is_from_c;
     /* payload */
-    int64_t proved_offset; /* where the bytecode calls the callee from; -1: not proved */
-    uint32_t steady;       /* looks in which it was new and the look stood still */
-    uint32_t moved;        /* looks in which it was new and the look did not */
+    int64_t proved_offset; /* where the bytecode calls the callee from, or NOT_PROVED */
+    uint32_t steady;       /* looks in which it was new and stood still */
+    uint32_t moved;        /* looks in which it was new and did not */
     uint64_t try_ns;       /* when to look at the bytecode again */
     uint64_t pause_ns;
+};
+
+#define NOT_PROVED INT64_MIN
+
+/* A version of code that was proved to be somebody's callee: whose it is. */
+struct named {
+    uint32_t version; /* identity */
+    uint32_t reserved;
+    uint64_t address; /* payload: of the code object */
 };
 
 struct verify {
     struct runtime *runtime;
     struct codes *codes;
-    struct table edges;
+    struct table edges; /* struct edge */
+    struct table named; /* struct named */
 };
 
 struct verify *verify_create(struct runtime *runtime, struct codes *codes) {
@@ -40,12 +54,14 @@ struct verify *verify_create(struct runtime *runtime, struct codes *codes) {
     verify->runtime = runtime;
     verify->codes = codes;
     table_init(&verify->edges, sizeof(struct edge), offsetof(struct edge, proved_offset));
+    table_init(&verify->named, sizeof(struct named), offsetof(struct named, reserved));
     return verify;
 }
 
 void verify_destroy(struct verify *verify) {
     if (verify != NULL) {
         table_deinit(&verify->edges);
+        table_deinit(&verify->named);
         free(verify);
     }
 }
@@ -56,7 +72,7 @@ static struct edge *edge_of(struct verify *verify, const struct call *call) {
         .callee = call->callee->serial,
         .offset = call->offset,
         .is_from_c = call->is_from_c,
-        .proved_offset = -1,
+        .proved_offset = NOT_PROVED,
         .pause_ns = FIRST_TRY_MS * NS_PER_MS,
     };
     if (verify->edges.count >= EDGE_LIMIT) {
@@ -68,35 +84,142 @@ static struct edge *edge_of(struct verify *verify, const struct call *call) {
 
 /* ---- standing still ---- */
 
-static void count_look(struct edge *edge, bool is_steady) {
-    edge->steady += is_steady;
-    edge->moved += !is_steady;
+static void count_look(struct edge *edge, enum sight sight) {
+    edge->steady += sight == SIGHT_STILL;
+    edge->moved += sight == SIGHT_MOVED;
     if (edge->steady + edge->moved >= COUNT_LIMIT) {
         edge->steady = (edge->steady + 1) / 2;
         edge->moved /= 2;
     }
 }
 
+/* Seen once, and never otherwise: a call that takes its time. Else a fair share is asked for. */
 static bool has_stood_still(const struct edge *edge) {
-    return edge->steady > 0 && edge->moved / MOVED_PER_STEADY <= edge->steady;
+    return edge->steady >= (edge->moved == 0 ? 1 : STEADY_LEAST) &&
+           edge->steady * MOVED_PER_STEADY >= edge->moved;
 }
 
-/* ---- the judgement ---- */
+/* ---- what the bytecode says ---- */
 
-enum verdict verify_call(struct verify *verify, const struct call *call, bool is_steady,
-                         uint64_t now_ns, int64_t *offset_out) {
-    (void)now_ns;
-    struct edge *edge = edge_of(verify, call);
-    *offset_out = call->offset;
-    count_look(edge, is_steady);
-    return has_stood_still(edge) ? VERDICT_GOOD : VERDICT_UNKNOWN;
+/* From 3.12 a code object carries its version. */
+static uint32_t version_of_code(const struct layout *layout, const struct known *callee) {
+    uint32_t bytes;
+    struct remote place = code_fingerprint_place(layout, callee->code.address, &bytes);
+    uint64_t at = LAYOUT_AT(layout, code, version) - (place.addr - callee->code.address.addr);
+    return at + 4 <= bytes ? load_u32(callee->code.fingerprint + at) : 0;
+}
+
+/* In 3.11 only functions do; a function may have been given other code since. */
+static uint32_t version_of_function(const struct runtime *runtime, const struct call *call) {
+    const struct layout *layout = runtime->layout;
+    struct remote function = {call->function};
+    uint8_t code[8];
+    uint8_t version[4];
+    struct range ranges[2] = {
+        {remote_at(function, LAYOUT_AT(layout, function, code)), code, 8, STATUS_NOT_MAPPED},
+        {remote_at(function, LAYOUT_AT(layout, function, version)), version, 4, STATUS_NOT_MAPPED},
+    };
+    bool is_read = function.addr != 0 && memory_read(runtime->memory, ranges, 2) == STATUS_OK &&
+                   ranges[0].status == STATUS_OK && ranges[1].status == STATUS_OK;
+    return is_read && load_u64(code) == call->callee->code.address.addr ? load_u32(version) : 0;
+}
+
+static uint32_t version_of(const struct runtime *runtime, const struct call *call) {
+    return LAYOUT_HAS(runtime->layout, code, version)
+               ? version_of_code(runtime->layout, call->callee)
+           : LAYOUT_HAS(runtime->layout, function, version) ? version_of_function(runtime, call)
+                                                            : 0;
+}
+
+/* Where the caller's bytecode, as it is now, calls this version from: at the caller's instruction
+ * if it can be, else at the nearest call that does; -1 if nowhere. */
+static int64_t named_offset(struct verify *verify, const struct call *call, uint32_t version,
+                            uint64_t now_ns) {
+    const struct opcode_table *table = verify->runtime->layout->opcodes;
+    const uint8_t *code = codes_bytecode(verify->codes, call->caller, now_ns);
+    uint32_t bytes = (uint32_t)call->caller->code.code_bytes;
+    uint32_t offset = call->offset < 0 ? 0 : (uint32_t)call->offset;
+    if (code == NULL) {
+        return -1;
+    }
+    struct callsite site = callsite_at(table, code, bytes, offset);
+    if (site.kind == CALLSITE_NAMED && site.callee_version == version) {
+        return call->offset;
+    }
+    return callsite_of_callee(table, code, bytes, offset, version, &site) > 0 ? (int64_t)site.offset
+                                                                              : -1;
+}
+
+/* Looks for a proof. Opcode and version are two writes, so only what two readings say counts. */
+static void prove(struct verify *verify, struct edge *edge, const struct call *call,
+                  uint64_t now_ns) {
+    if (verify->runtime->layout->opcodes == NULL || call->is_from_c || now_ns < edge->try_ns) {
+        return;
+    }
+    edge->try_ns = now_ns + edge->pause_ns;
+    edge->pause_ns =
+        edge->pause_ns * 2 < LAST_TRY_MS * NS_PER_MS ? edge->pause_ns * 2 : LAST_TRY_MS * NS_PER_MS;
+    uint32_t version = version_of(verify->runtime, call);
+    if (version <= VERSION_CLEARED) {
+        return;
+    }
+    int64_t offset = named_offset(verify, call, version, now_ns);
+    codes_forget_bytecode(call->caller);
+    if (offset < 0 || named_offset(verify, call, version, now_ns) != offset) {
+        return;
+    }
+    struct named named = {version, 0, call->callee->code.address.addr};
+    struct named *row = table_row(&verify->named, table_intern(&verify->named, &named));
+    row->address = named.address;
+    edge->proved_offset = offset;
 }
 
 struct known *verify_callee(struct verify *verify, struct known *caller, int64_t offset,
                             uint64_t now_ns) {
-    (void)verify;
-    (void)caller;
-    (void)offset;
-    (void)now_ns;
-    return NULL;
+    const struct opcode_table *table = verify->runtime->layout->opcodes;
+    const uint8_t *code =
+        table != NULL && offset >= 0 ? codes_bytecode(verify->codes, caller, now_ns) : NULL;
+    if (code == NULL) {
+        return NULL;
+    }
+    struct callsite site =
+        callsite_at(table, code, (uint32_t)caller->code.code_bytes, (uint32_t)offset);
+    uint32_t id =
+        site.kind == CALLSITE_NAMED ? table_find(&verify->named, &site.callee_version) : 0;
+    if (id == 0) {
+        return NULL;
+    }
+    const struct named *named = table_row(&verify->named, id);
+    return codes_find(verify->codes, named->address, now_ns);
+}
+
+bool verify_is_alone(struct verify *verify, struct known *caller, int64_t offset, uint64_t now_ns) {
+    const struct opcode_table *table = verify->runtime->layout->opcodes;
+    const uint8_t *code =
+        table != NULL && offset >= 0 ? codes_bytecode(verify->codes, caller, now_ns) : NULL;
+    return code != NULL &&
+           !callsite_at(table, code, (uint32_t)caller->code.code_bytes, (uint32_t)offset).pushes;
+}
+
+/* ---- the judgement ---- */
+
+enum verdict verify_call(struct verify *verify, const struct call *call, uint64_t now_ns,
+                         int64_t *offset_out) {
+    struct edge *edge = edge_of(verify, call);
+    *offset_out = call->offset;
+    count_look(edge, call->sight);
+    if (edge->proved_offset != call->offset) {
+        prove(verify, edge, call, now_ns);
+    }
+    if (edge->proved_offset == call->offset) {
+        return VERDICT_GOOD;
+    }
+    if (has_stood_still(edge)) {
+        return edge->steady < STEADY_ENOUGH ? VERDICT_SEEN : VERDICT_GOOD;
+    }
+    if (edge->proved_offset != NOT_PROVED) {
+        *offset_out = edge->proved_offset;
+        return VERDICT_MENDED;
+    }
+    return VERDICT_UNKNOWN;
 }

@@ -4,10 +4,10 @@
  * is judged once and remembered:
  *   - proved: the bytecode says so. Since 3.11 a specialised call carries the version of its
  * callee.
- *   - seen standing still: the thread's newest frame was the same before and after its frames were
- *     copied. Once may be chance (a frame that went and came back), so it must have been so in a
- *     fair share of the looks in which this call was new on the stack: a true call is, mostly; a
- *     splice of two moments hardly ever.
+ *   - seen standing still: caller and callee were the same in two copies made one after the other,
+ *     and still on the stack then. Once may be chance (both went and came back), so it must have
+ *     been so in a fair share of the looks in which this call was new on the stack: a true call is
+ *     seen so now and then however short it is; a splice of two moments hardly ever.
  *   - mended: the caller has moved on since, but its bytecode has a call of this very callee.
  * What is none of these is not shown as if it had been. */
 #ifndef PYROMETER_PROFILER_VERIFY_H
@@ -18,16 +18,25 @@
 
 #include "profiler/codes.h"
 
+/* What was seen of a call in this look. */
+enum sight {
+    SIGHT_NONE,  /* it was not watched */
+    SIGHT_MOVED, /* something moved */
+    SIGHT_STILL, /* it stood still */
+};
+
 struct call {
     struct known *caller;
     int64_t offset; /* of the caller's instruction; -1: it has not begun */
     struct known *callee;
     uint64_t function; /* the callee's raw_frame.function */
     bool is_from_c;    /* the callee's raw_frame.is_from_c */
+    enum sight sight;
 };
 
 enum verdict {
     VERDICT_GOOD,
+    VERDICT_SEEN,    /* good, so far by having been seen standing still a few times only */
     VERDICT_MENDED,  /* good, with the offset given */
     VERDICT_UNKNOWN, /* nothing speaks for it yet */
 };
@@ -39,14 +48,17 @@ struct verify *verify_create(struct runtime *runtime, struct codes *codes);
 /* Accepts NULL. */
 void verify_destroy(struct verify *verify);
 
-/* Judges a call that is new on a stack. `is_steady`: the look stood still. `*offset_out` is where
- * the caller called from. */
-enum verdict verify_call(struct verify *verify, const struct call *call, bool is_steady,
-                         uint64_t now_ns, int64_t *offset_out);
+/* Judges a call that is new on a stack. `*offset_out` is where the caller called from. */
+enum verdict verify_call(struct verify *verify, const struct call *call, uint64_t now_ns,
+                         int64_t *offset_out);
 
 /* The callee that the instruction at `offset` is known to call, for a newest frame that returned
  * before it could be read; NULL when that is not certain. */
 struct known *verify_callee(struct verify *verify, struct known *caller, int64_t offset,
                             uint64_t now_ns);
+
+/* Whether the instruction at `offset` can have no callee right above it: a newest frame that was
+ * there has returned, and its caller is what runs now. */
+bool verify_is_alone(struct verify *verify, struct known *caller, int64_t offset, uint64_t now_ns);
 
 #endif

@@ -104,16 +104,17 @@ static const uint8_t *view_in(const struct range *range, struct remote from, uin
     return inside ? (const uint8_t *)range->to + skip : NULL;
 }
 
-/* Index of the last range of the group that starts at or below `addr`; 0 if there is none. */
-static size_t last_at_or_below(const struct range *ranges, size_t count, uint64_t addr) {
+/* Index of the first range of the group that starts at or below `addr`; the last one if there is
+ * none. */
+static size_t first_at_or_below(const struct range *ranges, size_t count, uint64_t addr) {
     size_t low = 0;
-    size_t high = count;
-    while (high - low > 1) {
+    size_t high = count - 1;
+    while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (ranges[middle].from.addr <= addr) {
-            low = middle;
-        } else {
             high = middle;
+        } else {
+            low = middle + 1;
         }
     }
     return low;
@@ -127,7 +128,7 @@ const uint8_t *snapshot_view(const struct snapshot *snapshot, struct snapshot_gr
     const struct range *ranges = snapshot->ranges + group->first;
     const uint8_t *view = view_in(&ranges[group->cursor], from, bytes);
     if (view == NULL) {
-        group->cursor = last_at_or_below(ranges, group->count, from.addr);
+        group->cursor = first_at_or_below(ranges, group->count, from.addr);
         view = view_in(&ranges[group->cursor], from, bytes);
     }
     return view;

@@ -1,9 +1,10 @@
 /* The target as it was in one tick: local copies of what was asked for.
  *
  * The reader of a tick first queues everything it expects to need, in groups that are sorted by
- * address (one group for each thread), and fetches it all in one system call. It then looks at the
- * copies. What was not foreseen is fetched on the spot and counted, so that the caller can foresee
- * it in the next tick. Emptied, not freed, between ticks; allocates nothing in the steady state. */
+ * falling address (one group for each thread), and fetches it all in one system call. It then looks
+ * at the copies. What was not foreseen is fetched on the spot and counted, so that the caller can
+ * foresee it in the next tick. Emptied, not freed, between ticks; allocates nothing in the steady
+ * state. */
 #ifndef PYROMETER_READER_SNAPSHOT_H
 #define PYROMETER_READER_SNAPSHOT_H
 
@@ -24,7 +25,7 @@ struct snapshot {
     uint64_t unforeseen; /* reads made on the spot since init */
 };
 
-/* A run of queued ranges, sorted by address, and where the last look in it was. */
+/* A run of queued ranges, sorted by falling start, and where the last look in it was. */
 struct snapshot_group {
     size_t first;
     size_t count;

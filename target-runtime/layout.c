@@ -81,6 +81,7 @@ static const struct choice_need choice_needs[] = {
     NEED(position, POSITION_INSTRUCTION_POINTER, code_unit_count),
     NEED(position, POSITION_INSTRUCTION_POINTER, code_first_traceable),
     NEED(entry_frames, ENTRY_FRAMES_FLAG, frame_is_entry),
+    NEED(entry_frames, ENTRY_FRAMES_FLAG, frame_owner),
     NEED(entry_frames, ENTRY_FRAMES_OWNER, frame_owner),
     NEED(dict_shape, DICT_SHAPE_SIZE, dict_keys_size),
     NEED(dict_shape, DICT_SHAPE_LOG2, dict_keys_log2_index_bytes),
@@ -88,9 +89,12 @@ static const struct choice_need choice_needs[] = {
 };
 
 /* Fields that are of use only together: an instruction pointer into thread-local bytecode means
- * something only with the list of a code object's copies, and the other way round. */
+ * something only with the list of a code object's copies, and the other way round; a function's
+ * version only where the function can be found, and whose it is. */
 static const enum layout_field pairs[][2] = {
     {LAYOUT_frame_tlbc_index, LAYOUT_code_tlbc},
+    {LAYOUT_frame_function, LAYOUT_function_version},
+    {LAYOUT_function_code, LAYOUT_function_version},
 };
 
 /* Not of one object: which of them there is depends on the string. */

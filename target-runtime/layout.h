@@ -54,6 +54,7 @@
     X(frame, instr_ptr, 8, OPTIONAL)                                                               \
     X(frame, is_entry, 1, OPTIONAL)                                                                \
     X(frame, owner, 1, OPTIONAL)                                                                   \
+    X(frame, function, 8, OPTIONAL)                                                                \
     X(frame, tlbc_index, 4, OPTIONAL)                                                              \
     /* PyCodeObject */                                                                             \
     X(code, argcount, 4, REQUIRED)                                                                 \
@@ -68,6 +69,10 @@
     X(code, adaptive, 1, OPTIONAL)                                                                 \
     X(code, first_traceable, 4, OPTIONAL)                                                          \
     X(code, tlbc, 8, OPTIONAL)                                                                     \
+    X(code, version, 4, OPTIONAL)                                                                  \
+    /* PyFunctionObject; only 3.11 needs it, where code objects have no version */                 \
+    X(function, code, 8, OPTIONAL)                                                                 \
+    X(function, version, 4, OPTIONAL)                                                              \
     /* PyObject, PyVarObject */                                                                    \
     X(object, type, 8, REQUIRED)                                                                   \
     X(object, var_count, 8, REQUIRED)                                                              \
@@ -180,6 +185,8 @@ enum layout_source {
     LAYOUT_FROM_TARGET, /* fill with layout_fill() before use */
 };
 
+struct opcode_table;
+
 struct layout {
     const char *label; /* "3.11", "3.13t" */
     uint32_t minor;    /* 11 for 3.11 */
@@ -195,6 +202,7 @@ struct layout {
     enum instance_attributes attributes;
     enum string_state string_state;
     enum integer_shape integer_shape;
+    const struct opcode_table *opcodes; /* opcodes.h */
     uint8_t owner_entry; /* smallest frame.owner that is not a Python frame; 255 if none */
 
     /* LAYOUT_PLACE(bytes from the start of the structure); 0 where the version lacks the field.

@@ -8,6 +8,8 @@
 
 enum {
     NEAR_BYTES = 1024, /* a gap this small is read along: a read's cost is in its number */
+    PIECE_BYTES = 1024,
+    OVERLAP_BYTES = 256,
     SLACK_BYTES = 384, /* a few frames more than the last stack had */
     AGE_TICKS = 64,    /* how long a range lives untouched, at most twice this */
     RANGE_LIMIT = 65536,
@@ -24,13 +26,21 @@ void prediction_clear(struct prediction *prediction) {
     prediction->cursor = 0;
 }
 
+/* Stacks grow upwards and change at the top, and a copy takes its time: lines that the target has
+ * just written come over from its core one by one. So what is highest is copied first, in pieces;
+ * they overlap by as much as is looked at together, so that nothing lies across an edge. */
 struct snapshot_group prediction_want(const struct prediction *prediction,
                                       struct snapshot *snapshot) {
     struct snapshot_group group = snapshot_group_begin(snapshot);
-    for (size_t i = 0; i < prediction->count; i++) {
+    for (size_t i = prediction->count; i-- > 0;) {
         const struct predicted *range = &prediction->ranges[i];
+        uint64_t end = range->end;
+        for (; end - range->start > PIECE_BYTES + OVERLAP_BYTES; end -= PIECE_BYTES) {
+            uint64_t from = end - PIECE_BYTES - OVERLAP_BYTES;
+            snapshot_want(snapshot, &group, (struct remote){from}, (uint32_t)(end - from));
+        }
         snapshot_want(snapshot, &group, (struct remote){range->start},
-                      (uint32_t)(range->end - range->start));
+                      (uint32_t)(end - range->start));
     }
     return group;
 }
@@ -120,13 +130,17 @@ void prediction_touch(struct prediction *prediction, struct remote from, uint32_
     }
 }
 
-/* A range whose copy failed reaches past what is mapped: it gives up its slack. */
+/* A range of which some copy failed reaches past what is mapped: it gives up its slack. */
 static void drop_slack_at_edges(struct prediction *prediction, const struct snapshot *snapshot,
                                 const struct snapshot_group *group) {
-    size_t count = group->count < prediction->count ? group->count : prediction->count;
-    for (size_t i = 0; i < count; i++) {
-        if (snapshot->ranges[group->first + i].status != STATUS_OK) {
-            prediction->ranges[i].slack = 0;
+    for (size_t i = 0; i < group->count; i++) {
+        const struct range *copy = &snapshot->ranges[group->first + i];
+        if (copy->status == STATUS_OK) {
+            continue;
+        }
+        size_t at = last_at_or_below(prediction, copy->from.addr);
+        if (at < prediction->count) {
+            prediction->ranges[at].slack = 0;
             prediction->ticks = AGE_TICKS;
         }
     }
@@ -134,10 +148,7 @@ static void drop_slack_at_edges(struct prediction *prediction, const struct snap
 
 void prediction_age(struct prediction *prediction, const struct snapshot *snapshot,
                     const struct snapshot_group *group) {
-    /* Inserted ranges shift the others, so edges are looked at only while nothing was inserted. */
-    if (group->count == prediction->count) {
-        drop_slack_at_edges(prediction, snapshot, group);
-    }
+    drop_slack_at_edges(prediction, snapshot, group);
     if (++prediction->ticks < AGE_TICKS) {
         return;
     }

@@ -10,8 +10,10 @@ enum {
     THREAD_LIMIT = 65536,
     FRAME_LIMIT = 1 << 17,
     OWNER_GENERATOR = 1, /* FRAME_OWNED_BY_GENERATOR, pycore_frame.h (3.11) */
-    DETOUR_LIMIT = 64,   /* threads that ended while the list was walked */
-    TORN_RETRIES = 3,    /* looks at one thread again, in the same tick, when its chain broke */
+    DOUBT_LOOKS = 64,
+    MEET_STEPS = 64,
+    DETOUR_LIMIT = 64, /* threads that ended while the list was walked */
+    TORN_RETRIES = 3,  /* looks at one thread again, in the same tick, when its chain broke */
 };
 
 /* A stretch of a structure that holds some of its fields. */
@@ -27,15 +29,20 @@ struct slot {
     bool is_used;
     bool is_seen; /* in this look */
     bool is_skipped;
+    uint32_t doubts; /* looks to come in which the frames are copied twice */
     struct prediction frames;
-    struct remote cframe; /* 3.11, 3.12: where it was */
+    struct prediction heads; /* 3.11, 3.12: pointers to the newest frame, in cframes */
+    struct remote cframe;    /* 3.11, 3.12: where the last of those was */
+    uint64_t bottom;         /* address of the oldest frame, once that was certain */
     /* This look's copies: indexes into the snapshot, valid when is_wanted. */
     bool is_wanted;
     bool has_frames; /* not only the thread's fields */
     size_t anchor;
-    size_t head_first;
+    struct snapshot_group head_group;
+    struct snapshot_group frame_group;
+    struct snapshot_group again_group; /* the frames once more, while there are doubts */
+    size_t pointer_again;
     size_t head_again;
-    struct snapshot_group group;
 };
 
 struct walk {
@@ -44,7 +51,8 @@ struct walk {
     struct stretch thread_fields;
     struct stretch interpreter_fields;
     struct stretch frame_fields;
-    uint32_t head_at; /* of the pointer to the newest frame: in thread or cframe */
+    uint32_t pointer_at; /* in the thread: the pointer to its newest frame, or to its cframe */
+    uint32_t head_at;    /* in the cframe: the pointer to the newest frame */
     struct remote *interpreters;
     size_t interpreter_count;
     size_t interpreter_capacity;
@@ -52,7 +60,7 @@ struct walk {
     size_t slot_count;
     size_t slot_capacity;
     size_t first_free; /* no slot below it is free */
-    size_t *order; /* slots in the order of the last look */
+    size_t *order;     /* slots in the order of the last look */
     size_t order_count;
     size_t order_capacity;
     size_t *new_order;
@@ -177,6 +185,9 @@ static struct raw_frame frame_decode(const struct layout *layout, const struct v
     }
     frame.code = frame_code(layout, VIEW_U64(view, layout, frame, executable));
     frame.position = VIEW_U64(view, layout, frame, instr_ptr);
+    if (LAYOUT_HAS(layout, frame, function)) {
+        frame.function = VIEW_U64(view, layout, frame, function);
+    }
     if (LAYOUT_HAS(layout, frame, tlbc_index)) {
         frame.tlbc_index =
             load_u32(view->bytes + (LAYOUT_AT(layout, frame, tlbc_index) - view->at));
@@ -202,7 +213,7 @@ static bool follow_chain(struct walk *walk, struct slot *slot, uint64_t at, uint
     bool may_end = true;
     for (int depth = 0; at != 0 && depth < FRAME_LIMIT; depth++) {
         struct remote from = remote_at((struct remote){at}, walk->frame_fields.at);
-        struct view view = {snapshot_view_or_read(&walk->snapshot, &slot->group, from,
+        struct view view = {snapshot_view_or_read(&walk->snapshot, &slot->frame_group, from,
                                                   walk->frame_fields.bytes, status_out),
                             walk->frame_fields.at};
         if (view.bytes == NULL) {
@@ -212,6 +223,7 @@ static bool follow_chain(struct walk *walk, struct slot *slot, uint64_t at, uint
         uint64_t previous;
         struct raw_frame frame = frame_decode(layout, &view, &previous);
         enum frame_class class = frame_kind_of(layout, &view, &may_end);
+        frame.at = at;
         if (class == CLASS_PYTHON) {
             frame.is_from_c = is_from_c(layout, &view);
             push_frame(&walk->look, frame);
@@ -225,17 +237,67 @@ static bool follow_chain(struct walk *walk, struct slot *slot, uint64_t at, uint
     return at == 0 && may_end && base == 0;
 }
 
-/* ---- one thread ---- */
+/* ---- what stood still ---- */
 
-/* Where the pointer to the newest frame is: in the thread, or in the cframe it points to. */
-static struct remote head_place(const struct walk *walk, const struct slot *slot) {
-    switch (walk->runtime->layout->frame_chain) {
-    case FRAME_CHAIN_OBJECTS:
-    case FRAME_CHAIN_CURRENT: return remote_at(slot->state, walk->head_at);
-    case FRAME_CHAIN_CFRAME: return remote_at(slot->cframe, walk->head_at);
+/* A frame in the second copy of the thread's frames; false if it is not in it. */
+static bool decode_again(const struct walk *walk, struct slot *slot, uint64_t at,
+                         struct raw_frame *frame_out, uint64_t *previous_out) {
+    struct remote from = remote_at((struct remote){at}, walk->frame_fields.at);
+    struct view again = {
+        snapshot_view(&walk->snapshot, &slot->again_group, from, walk->frame_fields.bytes),
+        walk->frame_fields.at};
+    if (again.bytes == NULL) {
+        return false;
     }
-    return (struct remote){0};
+    *frame_out = frame_decode(walk->runtime->layout, &again, previous_out);
+    return true;
 }
+
+static const uint8_t *view_once(const struct walk *walk, struct slot *slot, uint64_t at) {
+    struct remote from = remote_at((struct remote){at}, walk->frame_fields.at);
+    return snapshot_view(&walk->snapshot, &slot->frame_group, from, walk->frame_fields.bytes);
+}
+
+/* Index of the first frame of the thread, leaf first, that is on the chain from `head` in the
+ * second copy; frame_count if there is none. The two chains mostly meet near the leaf. */
+static size_t meet_again(const struct walk *walk, struct slot *slot, const struct raw_thread *raw,
+                         uint64_t head) {
+    const struct raw_frame *frames = walk->look.frames + raw->first_frame;
+    for (int steps = 0; steps < MEET_STEPS && head != 0; steps++) {
+        for (size_t i = 0; i < raw->frame_count && i < MEET_STEPS; i++) {
+            if (frames[i].at == head) {
+                return i;
+            }
+        }
+        struct raw_frame ignored;
+        if (!decode_again(walk, slot, head, &ignored, &head)) {
+            break;
+        }
+    }
+    return raw->frame_count;
+}
+
+/* Marks the frames that stood still: those that the newest pointer still leads to and that are the
+ * same in both copies. */
+static void mark_still(const struct walk *walk, struct slot *slot, const struct raw_thread *raw,
+                       uint64_t head_again) {
+    struct raw_frame *frames = walk->look.frames + raw->first_frame;
+    for (size_t i = meet_again(walk, slot, raw, head_again); i < raw->frame_count; i++) {
+        struct raw_frame again;
+        uint64_t previous;
+        uint64_t previous_again;
+        struct view once = {view_once(walk, slot, frames[i].at), walk->frame_fields.at};
+        if (once.bytes == NULL ||
+            !decode_again(walk, slot, frames[i].at, &again, &previous_again)) {
+            continue;
+        }
+        frame_decode(walk->runtime->layout, &once, &previous);
+        frames[i].is_alive = again.code == frames[i].code && previous_again == previous;
+        frames[i].is_still = frames[i].is_alive && again.position == frames[i].position;
+    }
+}
+
+/* ---- one thread ---- */
 
 /* Queues one thread: its fields, then its frames, then the pointer to the newest frame again. */
 static void want_thread(struct walk *walk, struct slot *slot) {
@@ -247,50 +309,101 @@ static void want_thread(struct walk *walk, struct slot *slot) {
     if (slot->is_skipped) {
         return;
     }
-    slot->head_first = want_one(snapshot, head_place(walk, slot), 8);
-    slot->group = prediction_want(&slot->frames, snapshot);
-    slot->head_again = want_one(snapshot, head_place(walk, slot), 8);
+    slot->head_group = prediction_want(&slot->heads, snapshot);
+    slot->frame_group = prediction_want(&slot->frames, snapshot);
+    slot->again_group = snapshot_group_begin(snapshot);
+    if (slot->doubts > 0) {
+        slot->again_group = prediction_want(&slot->frames, snapshot);
+    }
+    slot->pointer_again = want_one(snapshot, remote_at(slot->state, walk->pointer_at), 8);
+    if (slot->cframe.addr != 0) {
+        slot->head_again = want_one(snapshot, slot->cframe, 8);
+    }
 }
 
-/* The pointer to the newest frame, as copied before the frames and after them. False when the
- * thread's cframe is no longer the one whose pointer was copied. */
-static bool first_frame(const struct walk *walk, struct slot *slot, const struct view *fields,
-                        uint64_t *before_out, uint64_t *after_out) {
-    const struct layout *layout = walk->runtime->layout;
-    if (layout->frame_chain == FRAME_CHAIN_CFRAME) {
-        uint64_t cframe = VIEW_U64(fields, layout, thread, cframe);
-        if (cframe != slot->cframe.addr) {
-            slot->cframe.addr = cframe;
-            return false;
-        }
-    }
-    const uint8_t *before = copied(&walk->snapshot, slot->head_first);
-    const uint8_t *after = copied(&walk->snapshot, slot->head_again);
-    if (before == NULL || after == NULL) {
+/* What an 8-byte range of the snapshot holds; 0 if it could not be read. */
+static uint64_t copied_u64(const struct snapshot *snapshot, size_t index) {
+    const uint8_t *bytes = copied(snapshot, index);
+    return bytes != NULL ? load_u64(bytes) : 0;
+}
+
+/* 3.11 and 3.12: the thread points to a cframe on the C stack, and that to the newest frame; every
+ * call into the evaluation loop has a cframe of its own. When it was not foreseen which one it is,
+ * both pointers are read once more on the spot. `again_out` is 0 when the cframe is another by
+ * then. */
+static bool head_through_cframe(struct walk *walk, struct slot *slot, uint64_t cframe,
+                                uint64_t *head_out, uint64_t *again_out, enum status *status_out) {
+    struct snapshot *snapshot = &walk->snapshot;
+    struct remote place = remote_at((struct remote){cframe}, walk->head_at);
+    const uint8_t *head = snapshot_view_or_read(snapshot, &slot->head_group, place, 8, status_out);
+    if (head == NULL) {
         return false;
     }
-    *before_out = load_u64(before);
-    *after_out = load_u64(after);
+    *head_out = load_u64(head);
+    prediction_touch(&slot->heads, place, 8);
+    if (slot->cframe.addr != place.addr) {
+        size_t first = snapshot->count;
+        slot->cframe = place;
+        slot->pointer_again = want_one(snapshot, remote_at(slot->state, walk->pointer_at), 8);
+        slot->head_again = want_one(snapshot, place, 8);
+        *status_out = memory_read(snapshot->memory, snapshot->ranges + first, 2);
+    }
+    bool is_same = copied_u64(snapshot, slot->pointer_again) == cframe;
+    *again_out = is_same ? copied_u64(snapshot, slot->head_again) : 0;
     return true;
+}
+
+/* The newest frame as it was before the frames were copied, and as it was afterwards. */
+static bool first_frame(struct walk *walk, struct slot *slot, const struct view *fields,
+                        uint64_t *head_out, uint64_t *again_out, enum status *status_out) {
+    uint64_t pointer = view_u64(fields, walk->pointer_at);
+    switch (walk->runtime->layout->frame_chain) {
+    case FRAME_CHAIN_OBJECTS:
+    case FRAME_CHAIN_CURRENT:
+        *head_out = pointer;
+        *again_out = copied_u64(&walk->snapshot, slot->pointer_again);
+        return true;
+    case FRAME_CHAIN_CFRAME:
+        return head_through_cframe(walk, slot, pointer, head_out, again_out, status_out);
+    }
+    return false;
+}
+
+/* A frame that was left while we looked may have no caller any more, and looks like the oldest one
+ * then. Which is the oldest frame hardly ever changes; another one must have stood still. */
+static bool is_bottom(struct slot *slot, const struct raw_frame *oldest) {
+    if (oldest->at != slot->bottom && oldest->is_alive) {
+        slot->bottom = oldest->at;
+    }
+    if (oldest->at != slot->bottom) {
+        slot->doubts = DOUBT_LOOKS;
+    }
+    return oldest->at == slot->bottom;
 }
 
 /* Walks what was copied of one thread. False when the chain broke and it is worth looking again. */
 static bool walk_copy(struct walk *walk, struct slot *slot, const struct view *fields,
                       struct raw_thread *raw, enum status *status_out) {
     const struct layout *layout = walk->runtime->layout;
-    uint64_t before;
-    uint64_t after;
+    uint64_t head;
+    uint64_t again;
     raw->first_frame = walk->look.frame_count;
     raw->frame_count = 0;
     raw->is_complete = false;
-    if (!first_frame(walk, slot, fields, &before, &after)) {
+    if (!first_frame(walk, slot, fields, &head, &again, status_out)) {
         return false;
     }
     uint64_t base =
         LAYOUT_HAS(layout, thread, base_frame) ? VIEW_U64(fields, layout, thread, base_frame) : 0;
-    raw->is_complete = follow_chain(walk, slot, before, base, status_out);
-    raw->is_steady = before == after;
+    raw->is_complete = follow_chain(walk, slot, head, base, status_out);
     raw->frame_count = walk->look.frame_count - raw->first_frame;
+    raw->is_watched = slot->again_group.count > 0;
+    if (raw->is_watched) {
+        mark_still(walk, slot, raw, again);
+    }
+    if (raw->is_complete && base == 0 && raw->frame_count > 0) {
+        raw->is_complete = is_bottom(slot, &walk->look.frames[walk->look.frame_count - 1]);
+    }
     return raw->is_complete;
 }
 
@@ -368,7 +481,9 @@ static bool look_at_thread(struct walk *walk, size_t index, bool is_new, uint64_
         raw->frame_count = 0;
         fields.bytes = fetch_thread(walk, slot, status_out);
     }
-    prediction_age(&slot->frames, &walk->snapshot, &slot->group);
+    slot->doubts -= slot->doubts > 0;
+    prediction_age(&slot->heads, &walk->snapshot, &slot->head_group);
+    prediction_age(&slot->frames, &walk->snapshot, &slot->frame_group);
     return true;
 }
 
@@ -388,8 +503,13 @@ static size_t slot_new(struct walk *walk, struct remote state) {
         walk->slots[walk->slot_count++] = (struct slot){0};
     }
     struct slot *slot = &walk->slots[index];
+    prediction_clear(&slot->heads);
     prediction_clear(&slot->frames);
-    *slot = (struct slot){.state = state, .is_used = true, .frames = slot->frames};
+    *slot = (struct slot){.state = state,
+                          .is_used = true,
+                          .doubts = DOUBT_LOOKS,
+                          .heads = slot->heads,
+                          .frames = slot->frames};
     return index;
 }
 
@@ -546,10 +666,10 @@ static void want_everything(struct walk *walk) {
 
 /* ---- the look ---- */
 
-static uint32_t head_offset(const struct layout *layout) {
+static uint32_t pointer_offset(const struct layout *layout) {
     switch (layout->frame_chain) {
     case FRAME_CHAIN_OBJECTS: return LAYOUT_AT(layout, thread, frame);
-    case FRAME_CHAIN_CFRAME: return LAYOUT_AT(layout, cframe, current_frame);
+    case FRAME_CHAIN_CFRAME: return LAYOUT_AT(layout, thread, cframe);
     case FRAME_CHAIN_CURRENT: return LAYOUT_AT(layout, thread, current_frame);
     }
     return 0;
@@ -560,11 +680,13 @@ struct walk *walk_create(struct runtime *runtime) {
     struct walk *walk = memory_zeroed(1, sizeof *walk);
     walk->runtime = runtime;
     snapshot_init(&walk->snapshot, runtime->memory);
-    walk->head_at = head_offset(layout);
+    walk->pointer_at = pointer_offset(layout);
+    walk->head_at =
+        LAYOUT_HAS(layout, cframe, current_frame) ? LAYOUT_AT(layout, cframe, current_frame) : 0;
     walk->thread_fields =
-        STRETCH_OF(layout, LAYOUT_thread_next, LAYOUT_thread_interp, LAYOUT_thread_cframe,
-                   LAYOUT_thread_base_frame, LAYOUT_thread_thread_id,
-                   LAYOUT_thread_native_thread_id, LAYOUT_thread_serial);
+        STRETCH_OF(layout, LAYOUT_thread_next, LAYOUT_thread_interp, LAYOUT_thread_frame,
+                   LAYOUT_thread_cframe, LAYOUT_thread_current_frame, LAYOUT_thread_base_frame,
+                   LAYOUT_thread_thread_id, LAYOUT_thread_native_thread_id, LAYOUT_thread_serial);
     walk->interpreter_fields =
         STRETCH_OF(layout, LAYOUT_interpreter_next, LAYOUT_interpreter_threads_head,
                    LAYOUT_interpreter_code_object_generation);
@@ -573,8 +695,8 @@ struct walk *walk_create(struct runtime *runtime) {
             ? STRETCH_OF(layout, LAYOUT_frame_object_back, LAYOUT_frame_object_code,
                          LAYOUT_frame_object_lasti, LAYOUT_frame_object_generator)
             : STRETCH_OF(layout, LAYOUT_frame_previous, LAYOUT_frame_executable,
-                         LAYOUT_frame_instr_ptr, LAYOUT_frame_is_entry, LAYOUT_frame_owner,
-                         LAYOUT_frame_tlbc_index);
+                         LAYOUT_frame_instr_ptr, LAYOUT_frame_is_entry, LAYOUT_frame_function,
+                         LAYOUT_frame_owner, LAYOUT_frame_tlbc_index);
     return walk;
 }
 
@@ -583,6 +705,7 @@ void walk_destroy(struct walk *walk) {
         return;
     }
     for (size_t i = 0; i < walk->slot_count; i++) {
+        prediction_deinit(&walk->slots[i].heads);
         prediction_deinit(&walk->slots[i].frames);
     }
     snapshot_deinit(&walk->snapshot);
@@ -612,4 +735,8 @@ enum status walk_look(struct walk *walk, const struct raw_look **out) {
 
 void walk_skip(struct walk *walk, size_t slot) {
     walk->slots[slot].is_skipped = true;
+}
+
+void walk_doubt(struct walk *walk, size_t slot) {
+    walk->slots[slot].doubts = DOUBT_LOOKS;
 }

@@ -1,5 +1,6 @@
 /* CPython 3.11. Offsets of the x86-64 build, from the headers of 3.11.2 and 3.11.7. */
 #include "target-runtime/layout.h"
+#include "target-runtime/opcodes.h"
 
 const struct layout layout_py3_11 = {
     .label = "3.11",
@@ -14,6 +15,7 @@ const struct layout layout_py3_11 = {
     .attributes = ATTRIBUTES_VALUES_BEFORE,
     .string_state = STRING_STATE_BITS,
     .integer_shape = INTEGER_SIZE,
+    .opcodes = &opcodes_py3_11,
     .owner_entry = 255,
     .place =
         {
@@ -42,6 +44,7 @@ const struct layout layout_py3_11 = {
             [LAYOUT_frame_instr_ptr] = LAYOUT_PLACE(56),
             [LAYOUT_frame_is_entry] = LAYOUT_PLACE(68),
             [LAYOUT_frame_owner] = LAYOUT_PLACE(69),
+            [LAYOUT_frame_function] = LAYOUT_PLACE(0),
             /* PyCodeObject, Include/cpython/code.h */
             [LAYOUT_code_argcount] = LAYOUT_PLACE(56),
             [LAYOUT_code_flags] = LAYOUT_PLACE(48),
@@ -53,6 +56,9 @@ const struct layout layout_py3_11 = {
             [LAYOUT_code_unit_count] = LAYOUT_PLACE(16),
             [LAYOUT_code_adaptive] = LAYOUT_PLACE(184),
             [LAYOUT_code_first_traceable] = LAYOUT_PLACE(168),
+            /* PyFunctionObject, Include/cpython/funcobject.h */
+            [LAYOUT_function_code] = LAYOUT_PLACE(48),
+            [LAYOUT_function_version] = LAYOUT_PLACE(128),
             /* PyObject, PyVarObject, Include/object.h */
             [LAYOUT_object_type] = LAYOUT_PLACE(8),
             [LAYOUT_object_var_count] = LAYOUT_PLACE(16),

@@ -1,5 +1,6 @@
 /* CPython 3.12. Offsets of the x86-64 build, from the headers of 3.12.1. */
 #include "target-runtime/layout.h"
+#include "target-runtime/opcodes.h"
 
 const struct layout layout_py3_12 = {
     .label = "3.12",
@@ -14,6 +15,7 @@ const struct layout layout_py3_12 = {
     .attributes = ATTRIBUTES_TAGGED_BEFORE,
     .string_state = STRING_STATE_BITS,
     .integer_shape = INTEGER_TAG,
+    .opcodes = &opcodes_py3_12,
     .owner_entry = 3, /* FRAME_OWNED_BY_CSTACK */
     .place =
         {
@@ -52,6 +54,7 @@ const struct layout layout_py3_12 = {
             [LAYOUT_code_unit_count] = LAYOUT_PLACE(16),
             [LAYOUT_code_adaptive] = LAYOUT_PLACE(192),
             [LAYOUT_code_first_traceable] = LAYOUT_PLACE(176),
+            [LAYOUT_code_version] = LAYOUT_PLACE(92),
             /* PyObject, PyVarObject, Include/object.h */
             [LAYOUT_object_type] = LAYOUT_PLACE(8),
             [LAYOUT_object_var_count] = LAYOUT_PLACE(16),

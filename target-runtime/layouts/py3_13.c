@@ -1,6 +1,7 @@
 /* CPython 3.13 and its free-threaded build. Offsets of the x86-64 builds, from the headers of
  * 3.13.0, 3.13.5 and 3.13.15; what is published is told in Include/internal/pycore_runtime.h. */
 #include "target-runtime/layouts/published.h"
+#include "target-runtime/opcodes.h"
 
 /* X(field, offset in the default build, in the free-threaded one, its word in what is published) */
 #define FIELDS(X)                                                                                  \
@@ -37,6 +38,7 @@
     X(code_unit_count, 16, 32, 520)                                                                \
     X(code_adaptive, 200, 216, 344)                                                                \
     X(code_first_traceable, 184, 200, UNPUBLISHED)                                                 \
+    X(code_version, 92, 108, UNPUBLISHED)                                                          \
     /* PyObject, PyVarObject, Include/object.h */                                                  \
     X(object_type, 8, 24, 360)                                                                     \
     X(object_var_count, 16, 32, 520)                                                               \
@@ -76,7 +78,7 @@
     .frame_chain = FRAME_CHAIN_CURRENT, .position = POSITION_INSTRUCTION_POINTER,                  \
     .line_table = LINE_TABLE_LOCATIONS, .code_reference = CODE_REFERENCE_PLAIN,                    \
     .entry_frames = ENTRY_FRAMES_OWNER, .dict_shape = DICT_SHAPE_LOG2,                             \
-    .attributes = ATTRIBUTES_INLINE, .integer_shape = INTEGER_TAG,                                 \
+    .attributes = ATTRIBUTES_INLINE, .integer_shape = INTEGER_TAG, .opcodes = &opcodes_py3_13,     \
     .owner_entry = 3 /* FRAME_OWNED_BY_CSTACK */
 
 const struct layout layout_py3_13 = {

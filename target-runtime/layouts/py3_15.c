@@ -1,6 +1,7 @@
 /* CPython 3.15 and its free-threaded build. Offsets of the x86-64 builds, from the headers of
  * 3.15.0; what is published is described in Include/internal/pycore_debug_offsets.h. */
 #include "target-runtime/layouts/published.h"
+#include "target-runtime/opcodes.h"
 
 /* X(field, offset in the default build, in the free-threaded one, its word in what is published) */
 #define FIELDS(X)                                                                                  \
@@ -40,6 +41,7 @@
     X(code_unit_count, 16, 32, 696)                                                                \
     X(code_adaptive, 208, 232, 448)                                                                \
     X(code_first_traceable, 192, 208, UNPUBLISHED)                                                 \
+    X(code_version, 92, 108, UNPUBLISHED)                                                          \
     X(code_tlbc, ABSENT, 224, 456)                                                                 \
     /* PyObject, PyVarObject, Include/object.h */                                                  \
     X(object_type, 8, 24, 472)                                                                     \
@@ -80,7 +82,7 @@
     .frame_chain = FRAME_CHAIN_CURRENT, .position = POSITION_INSTRUCTION_POINTER,                  \
     .line_table = LINE_TABLE_LOCATIONS, .code_reference = CODE_REFERENCE_TAGGED,                   \
     .entry_frames = ENTRY_FRAMES_OWNER, .dict_shape = DICT_SHAPE_LOG2,                             \
-    .attributes = ATTRIBUTES_INLINE, .integer_shape = INTEGER_TAG,                                 \
+    .attributes = ATTRIBUTES_INLINE, .integer_shape = INTEGER_TAG, .opcodes = &opcodes_py3_15,     \
     .owner_entry = 3 /* FRAME_OWNED_BY_INTERPRETER */
 
 const struct layout layout_py3_15 = {

@@ -1,5 +1,6 @@
 /* CPython 3.8. Offsets of the x86-64 build, from the headers of 3.8.18. */
 #include "target-runtime/layout.h"
+#include "target-runtime/opcodes.h"
 
 const struct layout layout_py3_8 = {
     .label = "3.8",
@@ -14,6 +15,7 @@ const struct layout layout_py3_8 = {
     .attributes = ATTRIBUTES_DICT_OFFSET,
     .string_state = STRING_STATE_BITS,
     .integer_shape = INTEGER_SIZE,
+    .opcodes = &opcodes_py3_8,
     .owner_entry = 255,
     .place =
         {
