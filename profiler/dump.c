@@ -6,6 +6,7 @@
 
 #include "profiler/base/arena.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/text.h"
 #include "profiler/session.h"
 #include "profiler/signals.h"
 
@@ -97,15 +98,23 @@ enum status dump_take(const struct process *process, struct trace *trace,
 
 /* ---- showing ---- */
 
-static void print_frame(const struct trace *trace, struct frame_id id, FILE *out) {
+/* Text of the target, on one line and without power over the terminal. */
+static void append_text(const struct trace *trace, struct string_id id, struct buffer *out) {
+    text_append_escaped(out, trace_string(trace, id), "");
+}
+
+static void append_frame(const struct trace *trace, struct frame_id id, struct buffer *out) {
     const struct trace_frame *frame = trace_frame(trace, id);
     const struct trace_function *function = trace_function(trace, frame->function);
-    if (frame->kind == FRAME_MISSING) {
-        fprintf(out, "  %s\n", trace_string(trace, function->name));
-        return;
+    if (frame->kind == FRAME_PYTHON) {
+        buffer_printf(out, "  File \"");
+        append_text(trace, function->file, out);
+        buffer_printf(out, "\", line %u, in ", frame->line);
+    } else {
+        buffer_printf(out, "  ");
     }
-    fprintf(out, "  File \"%s\", line %u, in %s\n", trace_string(trace, function->file),
-            frame->line, trace_string(trace, function->name));
+    append_text(trace, function->name, out);
+    buffer_printf(out, "\n");
 }
 
 /* The stacks from the root to the leaf; the caller frees. */
@@ -120,24 +129,33 @@ static struct stack_id *path_of(const struct trace *trace, struct stack_id leaf,
     return path;
 }
 
+static void append_thread(const struct trace *trace, const struct dumped_thread *dumped,
+                          struct buffer *out) {
+    const struct trace_thread *thread = trace_thread(trace, dumped->thread);
+    uint32_t depth;
+    buffer_printf(out, "\nThread %u \"", thread->tid);
+    append_text(trace, thread->name, out);
+    buffer_printf(out, "\"%s%s%s\n", thread->is_main ? " (main)" : "",
+                  dumped->stack.id == 0 ? " (no Python code)" : "",
+                  (dumped->flags & SAMPLE_UNVERIFIED) != 0 ? " (moved while it was read)" : "");
+    struct stack_id *path = path_of(trace, dumped->stack, &depth);
+    for (uint32_t at = 0; at < depth; at++) {
+        append_frame(trace, trace_stack(trace, path[at])->frame, out);
+    }
+    free(path);
+}
+
 void dump_print_text(const struct trace *trace, const struct dumped_thread *threads, size_t count,
                      FILE *out) {
-    fprintf(out, "Process %u (%s), Python %s\n", trace->run.pid,
-            trace_string(trace, trace->run.command),
-            trace_string(trace, trace->run.python_version));
+    struct buffer text = {0};
+    buffer_printf(&text, "Process %u (", trace->run.pid);
+    append_text(trace, trace->run.command, &text);
+    buffer_printf(&text, "), Python %s\n", trace_string(trace, trace->run.python_version));
     for (size_t i = 0; i < count; i++) {
-        const struct trace_thread *thread = trace_thread(trace, threads[i].thread);
-        uint32_t depth;
-        fprintf(out, "\nThread %u \"%s\"%s%s%s\n", thread->tid, trace_string(trace, thread->name),
-                thread->is_main ? " (main)" : "",
-                threads[i].stack.id == 0 ? " (no Python code)" : "",
-                (threads[i].flags & SAMPLE_UNVERIFIED) != 0 ? " (moved while it was read)" : "");
-        struct stack_id *path = path_of(trace, threads[i].stack, &depth);
-        for (uint32_t at = 0; at < depth; at++) {
-            print_frame(trace, trace_stack(trace, path[at])->frame, out);
-        }
-        free(path);
+        append_thread(trace, &threads[i], &text);
     }
+    fwrite(text.data, 1, text.length, out);
+    buffer_deinit(&text);
 }
 
 static cJSON *frame_json(const struct trace *trace, struct frame_id id) {

@@ -13,6 +13,7 @@
 #include "exporters/exporter.h"
 #include "profiler/base/arena.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/text.h"
 #include "profiler/dump.h"
 #include "profiler/launch.h"
 #include "profiler/model/live.h"
@@ -24,16 +25,23 @@
 
 /* ---- words for the user ---- */
 
+/* The detail may quote the target: a command line, a path. */
 static void print_error(const struct error *error) {
     const char *hint = status_hint(error->status);
-    fprintf(stderr, "pyrometer: %s: %s", status_sentence(error->status), error->detail);
+    struct buffer line = {0};
+    struct buffer detail = {0};
+    buffer_printf(&line, "pyrometer: %s: ", status_sentence(error->status));
+    buffer_append_utf8(&detail, error->detail, strlen(error->detail));
+    text_append_escaped(&line, detail.length > 0 ? detail.data : "", "");
     if (error->os_errno != 0) {
-        fprintf(stderr, ": %s", strerror(error->os_errno));
+        buffer_printf(&line, ": %s", strerror(error->os_errno));
     }
     if (error->address != 0) {
-        fprintf(stderr, " (at 0x%" PRIx64 " in the process)", error->address);
+        buffer_printf(&line, " (at 0x%" PRIx64 " in the process)", error->address);
     }
-    fprintf(stderr, "%s%s\n", *hint != '\0' ? "; " : "", hint);
+    fprintf(stderr, "%s%s%s\n", line.data, *hint != '\0' ? "; " : "", hint);
+    buffer_deinit(&detail);
+    buffer_deinit(&line);
 }
 
 static int fail(const struct error *error) {
@@ -143,21 +151,6 @@ static void write_outputs(void *context) {
     }
 }
 
-static enum status prepare_outputs(struct profile *profile, struct error *error) {
-    const struct options *options = profile->options;
-    enum status status =
-        options->stats_path != NULL ? output_check(options->stats_path, error) : STATUS_OK;
-    profile->paths = memory_zeroed(options->output_count, sizeof *profile->paths);
-    for (size_t i = 0; i < options->output_count && status == STATUS_OK; i++) {
-        output_expand_path(options->outputs[i].path, (int)profile->trace.run.pid, clock_wall_ns(),
-                           &profile->paths[i]);
-        status = output_check(profile->paths[i].data, error);
-    }
-    return status;
-}
-
-/* ---- profiling ---- */
-
 static bool needs_timeline(const struct options *options) {
     for (size_t i = 0; i < options->output_count; i++) {
         if (options->outputs[i].exporter->needs_timeline) {
@@ -166,6 +159,36 @@ static bool needs_timeline(const struct options *options) {
     }
     return false;
 }
+
+/* Expands the paths for a PID, and asks whether they can be written to. */
+static enum status prepare_outputs(struct profile *profile, int pid, struct error *error) {
+    const struct options *options = profile->options;
+    enum status status =
+        options->stats_path != NULL ? output_check(options->stats_path, error) : STATUS_OK;
+    for (size_t i = 0; i < options->output_count && status == STATUS_OK; i++) {
+        buffer_clear(&profile->paths[i]);
+        output_expand_path(options->outputs[i].path, pid, clock_wall_ns(), &profile->paths[i]);
+        status = output_check(profile->paths[i].data, error);
+    }
+    return status;
+}
+
+static enum status profile_init(struct profile *profile, struct options *options,
+                                struct error *error) {
+    *profile = (struct profile){.options = options};
+    profile->paths = memory_zeroed(options->output_count, sizeof *profile->paths);
+    return trace_init(&profile->trace, needs_timeline(options), error);
+}
+
+static void profile_deinit(struct profile *profile) {
+    for (size_t i = 0; i < profile->options->output_count; i++) {
+        buffer_deinit(&profile->paths[i]);
+    }
+    free(profile->paths);
+    trace_deinit(&profile->trace);
+}
+
+/* ---- profiling ---- */
 
 static void describe_run(struct trace *trace, const struct options *options,
                          const struct process *process) {
@@ -242,61 +265,58 @@ static int conclude(struct profile *profile, enum status sampled, const struct e
 }
 
 /* Profiles a process that was opened, and writes everything. Returns the exit status. */
-static int profile_process(struct options *options, const struct process *process) {
-    struct profile profile = {.options = options};
+static int profile_process(struct profile *profile, const struct process *process) {
     struct error error = {0};
-    enum status status = trace_init(&profile.trace, needs_timeline(options), &error);
-    if (status != STATUS_OK) {
+    profile->trace.run.pid = (uint32_t)process->pid;
+    if (prepare_outputs(profile, (int)process->pid, &error) != STATUS_OK) {
         return fail(&error);
     }
-    profile.trace.run.pid = (uint32_t)process->pid;
-    int result;
-    status = prepare_outputs(&profile, &error);
-    if (status != STATUS_OK) {
-        result = fail(&error);
-    } else {
-        describe_run(&profile.trace, options, process);
-        status = sample(&profile, process, &error);
-        result = conclude(&profile, status, &error);
-    }
-    for (size_t i = 0; i < options->output_count; i++) {
-        buffer_deinit(&profile.paths[i]);
-    }
-    free(profile.paths);
-    trace_deinit(&profile.trace);
-    return result;
+    describe_run(&profile->trace, profile->options, process);
+    enum status status = sample(profile, process, &error);
+    return conclude(profile, status, &error);
 }
 
 /* ---- the verbs ---- */
 
-static int attach(struct options *options) {
+static int attach(struct profile *profile) {
     struct process process;
     struct error error = {0};
-    if (process_open(&process, options->pid, &error) != STATUS_OK) {
+    if (process_open(&process, profile->options->pid, &error) != STATUS_OK) {
         return fail(&error);
     }
-    int result = profile_process(options, &process);
+    int result = profile_process(profile, &process);
     process_close(&process);
     return result;
 }
 
-/* The command's exit status counts, unless it did well and we did not. */
-static int run(struct options *options) {
+/* The command is not started if its profile could not be written. Its exit status counts, unless it
+ * did well and we did not. */
+static int run(struct profile *profile) {
     struct process process;
     struct error error = {0};
     pid_t pid;
-    if (launch_start(options->command, &pid, &error) != STATUS_OK) {
+    if (prepare_outputs(profile, (int)getpid(), &error) != STATUS_OK ||
+        launch_start(profile->options->command, &pid, &error) != STATUS_OK) {
         return fail(&error);
     }
     int result;
     if (process_open(&process, pid, &error) == STATUS_OK) {
-        result = profile_process(options, &process);
+        result = profile_process(profile, &process);
         process_close(&process);
     } else {
         result = fail(&error);
     }
     int command_result = launch_wait(pid);
     return command_result != 0 ? command_result : result;
+}
+
+static int with_profile(struct options *options, int (*verb)(struct profile *)) {
+    struct profile profile;
+    struct error error = {0};
+    int result =
+        profile_init(&profile, options, &error) == STATUS_OK ? verb(&profile) : fail(&error);
+    profile_deinit(&profile);
+    return result;
 }
 
 static int dump(struct options *options) {
@@ -341,8 +361,8 @@ int main(int argc, char **argv) {
     }
     int result = EXIT_DONE;
     switch (options.verb) {
-    case VERB_ATTACH: result = attach(&options); break;
-    case VERB_RUN: result = run(&options); break;
+    case VERB_ATTACH: result = with_profile(&options, attach); break;
+    case VERB_RUN: result = with_profile(&options, run); break;
     case VERB_DUMP: result = dump(&options); break;
     case VERB_HELP: options_print_help(options.help_verb, stdout); break;
     case VERB_VERSION: puts("pyrometer " PYROMETER_VERSION); break;

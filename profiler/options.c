@@ -93,7 +93,7 @@ bool options_parse_time(const char *text, uint64_t *ns_out) {
     if (!parse_quantity(text, time_units, &ns) || ns < 1 || ns > 10 * 366 * 86400e9) {
         return false;
     }
-    *ns_out = (uint64_t)ns;
+    *ns_out = (uint64_t)(ns + 0.5);
     return true;
 }
 

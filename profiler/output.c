@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,13 +41,6 @@ static bool is_standard_output(const char *path) {
     return strcmp(path, "-") == 0;
 }
 
-/* The path that a rename must go to: that of the file a symbolic link leads to. The caller frees
- * it. */
-static char *final_path(const char *path) {
-    char *real = realpath(path, NULL);
-    return real != NULL ? real : strdup(path);
-}
-
 /* The folder of a path; the caller frees it. */
 static char *folder_of(const char *path) {
     const char *slash = strrchr(path, '/');
@@ -56,10 +50,57 @@ static char *folder_of(const char *path) {
     return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
 }
 
-/* Whether the name is taken by something that can only be written directly. */
-static bool is_special(const char *path) {
+/* Where a symbolic link leads, one step; NULL when it is none. The caller frees it. */
+static char *follow_once(const char *path) {
+    char target[PATH_MAX];
+    struct buffer joined = {0};
+    ssize_t bytes = readlink(path, target, sizeof target - 1);
+    if (bytes < 0) {
+        return NULL;
+    }
+    target[bytes] = '\0';
+    char *folder = folder_of(path);
+    if (target[0] == '/') {
+        buffer_printf(&joined, "%s", target);
+    } else {
+        buffer_printf(&joined, "%s/%s", folder, target);
+    }
+    free(folder);
+    return joined.data;
+}
+
+/* Whether a name is in /proc, as what /dev/stdout and /dev/fd/1 lead to is: no file is there that
+ * could be replaced. */
+static bool is_in_proc(const char *path) {
+    char *folder = folder_of(path);
+    char *real = realpath(folder, NULL);
+    bool is_there = real != NULL && strncmp(real, "/proc/", 6) == 0;
+    free(real);
+    free(folder);
+    return is_there;
+}
+
+/* Where a path leads in the end, whether there is a file yet or not. The caller frees it. */
+struct place {
+    char *path;
+    bool is_direct; /* it can only be written to, not replaced: a pipe, a device, /dev/stdout */
+};
+
+static struct place place_of(const char *path) {
+    enum { LINKS = 40 }; /* as many as the kernel follows */
     struct stat info;
-    return stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+    struct place place = {strdup(path), false};
+    for (int links = 0; links < LINKS && !is_in_proc(place.path); links++) {
+        char *next = follow_once(place.path);
+        if (next == NULL) {
+            break;
+        }
+        free(place.path);
+        place.path = next;
+    }
+    place.is_direct =
+        is_in_proc(place.path) || (stat(place.path, &info) == 0 && !S_ISREG(info.st_mode));
+    return place;
 }
 
 enum status output_check(const char *path, struct error *error) {
@@ -72,16 +113,13 @@ enum status output_check(const char *path, struct error *error) {
         errno = EISDIR;
         return error_set(error, STATUS_NO_OUTPUT, "writing %s", path);
     }
-    if (is_special(path)) {
-        return status;
-    }
-    char *final = final_path(path);
-    char *folder = folder_of(final);
-    if (access(folder, W_OK | X_OK) != 0) {
+    struct place place = place_of(path);
+    char *folder = folder_of(place.path);
+    if (!place.is_direct && access(folder, W_OK | X_OK) != 0) {
         status = error_set(error, STATUS_NO_OUTPUT, "writing %s into the folder %s", path, folder);
     }
     free(folder);
-    free(final);
+    free(place.path);
     return status;
 }
 
@@ -115,6 +153,7 @@ static FILE *open_beside(const char *final, struct buffer *name) {
     size_t folder_bytes = slash != NULL ? (size_t)(slash - final) + 1 : 0;
     buffer_append(name, final, folder_bytes);
     buffer_printf(name, ".%.200s.%d.part", final + folder_bytes, (int)getpid());
+    unlink(name->data); /* left by an earlier run with our PID, as in a container */
     int fd = open(name->data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     return fd >= 0 ? fdopen(fd, "w") : NULL;
 }
@@ -143,11 +182,12 @@ static enum status write_beside(const char *path, const char *final, output_cont
 
 enum status output_write(const char *path, output_content *content, const void *context,
                          struct error *error) {
-    if (is_standard_output(path) || is_special(path)) {
+    if (is_standard_output(path)) {
         return write_directly(path, content, context, error);
     }
-    char *final = final_path(path);
-    enum status status = write_beside(path, final, content, context, error);
-    free(final);
+    struct place place = place_of(path);
+    enum status status = place.is_direct ? write_directly(path, content, context, error)
+                                         : write_beside(path, place.path, content, context, error);
+    free(place.path);
     return status;
 }

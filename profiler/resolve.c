@@ -167,8 +167,8 @@ static bool is_call(struct climb *climb, size_t depth, struct step *step, const 
 }
 
 /* The frame above `step` could not be read, or is the newest one and none that `step` calls: it has
- * returned, and so has whatever was above it. Says who it was if the call itself says so; nobody, if
- * there is no call any more. */
+ * returned, and so has whatever was above it. Says who it was if the call itself says so; nobody,
+ * if there is no call any more. */
 static void name_vanished(struct climb *climb, const struct step *step) {
     struct verify *verify = climb->resolve->verify;
     struct known *callee = verify_callee(verify, step->known, step->offset, climb->now_ns);

@@ -142,6 +142,9 @@ enum status memory_open_live(struct memory *out, pid_t pid, struct error *error)
     if (status == STATUS_NOT_PERMITTED) {
         int denied = errno;
         mem_fd = open_mem(pid);
+        if (mem_fd < 0 && (errno == ENOENT || errno == ESRCH)) {
+            return error_set(error, STATUS_GONE, "reading the memory of process %d", (int)pid);
+        }
         if (mem_fd < 0) {
             errno = denied;
             return error_set(error, status,

@@ -42,15 +42,14 @@ static uint32_t object_extent(const struct layout *layout) {
 }
 
 /* The type of code objects is learned by name from the first one and compared by address after. */
-static bool is_code_type(struct runtime *runtime, struct remote type) {
-    if (type.addr == 0 || type.addr == runtime->code_type.addr) {
-        return type.addr != 0;
+static enum status check_code_type(struct runtime *runtime, struct remote type) {
+    bool is_code = type.addr != 0 && type.addr == runtime->code_type.addr;
+    enum status status = STATUS_OK;
+    if (type.addr != 0 && runtime->code_type.addr == 0) {
+        status = type_is_named(runtime, type, "code", &is_code);
+        runtime->code_type.addr = is_code ? type.addr : 0;
     }
-    if (runtime->code_type.addr != 0 || !type_is_named(runtime, type, "code")) {
-        return false;
-    }
-    runtime->code_type = type;
-    return true;
+    return status == STATUS_OK && !is_code ? STATUS_TORN : status;
 }
 
 static enum status fetch_line_table(const struct runtime *runtime, struct remote table,
@@ -126,8 +125,9 @@ enum status code_fetch(struct runtime *runtime, struct remote address, struct co
     if (status != STATUS_OK) {
         return status == STATUS_NOT_MAPPED ? STATUS_TORN : status;
     }
-    if (!is_code_type(runtime, load_remote(object + LAYOUT_AT(layout, object, type)))) {
-        return STATUS_TORN;
+    status = check_code_type(runtime, load_remote(object + LAYOUT_AT(layout, object, type)));
+    if (status != STATUS_OK) {
+        return status;
     }
     struct remote place = code_fingerprint_place(layout, address, &fingerprint_bytes);
     memcpy(out->fingerprint, object + (place.addr - address.addr), fingerprint_bytes);

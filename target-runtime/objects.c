@@ -100,21 +100,25 @@ enum status object_text(const struct runtime *runtime, struct remote object, str
     return status;
 }
 
-/* Whether a str is the ASCII text `wanted`; one read. */
-static bool text_is(const struct runtime *runtime, struct remote object, const char *wanted) {
+/* Whether a str is the ASCII text `wanted`; one read. What is not readable is not it. */
+static enum status text_is(const struct runtime *runtime, struct remote object, const char *wanted,
+                           bool *out) {
     const struct layout *layout = runtime->layout;
     uint8_t head[HEADER_BYTES + 64] = {0};
     size_t length = strlen(wanted);
     uint32_t data_at = LAYOUT_AT(layout, unicode, ascii_data);
-    if (data_at + length > sizeof head ||
-        memory_read_one(runtime->memory, object, head, (uint32_t)(data_at + length)) != STATUS_OK) {
-        return false;
+    *out = false;
+    if (data_at + length > sizeof head) {
+        return STATUS_OK;
     }
+    enum status status =
+        memory_read_one(runtime->memory, object, head, (uint32_t)(data_at + length));
     struct string_bits bits =
         string_state(layout->string_state, load_u32(head + LAYOUT_AT(layout, unicode, state)));
-    return bits.is_ascii && bits.is_compact &&
+    *out = status == STATUS_OK && bits.is_ascii && bits.is_compact &&
            load_u64(head + LAYOUT_AT(layout, unicode, length)) == length &&
            memcmp(head + data_at, wanted, length) == 0;
+    return status == STATUS_NOT_MAPPED ? STATUS_OK : status;
 }
 
 enum status object_bytes(const struct runtime *runtime, struct remote object, size_t limit,
@@ -296,22 +300,25 @@ struct search {
     const struct runtime *runtime;
     const char *key;
     struct remote found;
+    enum status status;
 };
 
 static bool search_visit(void *context, struct remote key, struct remote value) {
     struct search *search = context;
-    if (!text_is(search->runtime, key, search->key)) {
-        return true;
+    bool is_it;
+    search->status = text_is(search->runtime, key, search->key, &is_it);
+    if (is_it) {
+        search->found = value;
     }
-    search->found = value;
-    return false;
+    return search->status == STATUS_OK && !is_it;
 }
 
 static enum status entries_find(const struct runtime *runtime, const struct dict_entries *entries,
                                 const char *key, struct remote *out) {
-    struct search search = {runtime, key, {0}};
+    struct search search = {runtime, key, {0}, STATUS_OK};
     enum status status = dict_each(runtime, entries, search_visit, &search);
     *out = search.found;
+    status = status == STATUS_OK ? search.status : status;
     return status == STATUS_OK && out->addr == 0 ? STATUS_NOT_FOUND : status;
 }
 
@@ -421,21 +428,25 @@ enum status attribute_find(const struct runtime *runtime, struct remote object, 
         return status;
     }
     if (attributes.values.addr == 0) {
-        return dict_find(runtime, attributes.dict, name, out);
+        return attributes.dict.addr != 0 ? dict_find(runtime, attributes.dict, name, out)
+                                         : STATUS_NOT_FOUND;
     }
     status = entries_of_keys(runtime, facts.cached_keys, &entries);
     entries.values = remote_at(attributes.values, LAYOUT_AT(layout, dict_values, array));
     return status == STATUS_OK ? entries_find(runtime, &entries, name, out) : status;
 }
 
-bool type_is_named(const struct runtime *runtime, struct remote type, const char *name) {
+enum status type_is_named(const struct runtime *runtime, struct remote type, const char *name,
+                          bool *out) {
     char text[32];
     struct remote at;
     size_t bytes = strlen(name) + 1;
-    return bytes <= sizeof text &&
-           memory_read_remote(runtime->memory,
-                              remote_at(type, LAYOUT_AT(runtime->layout, type, name)),
-                              &at) == STATUS_OK &&
-           memory_read_one(runtime->memory, at, text, (uint32_t)bytes) == STATUS_OK &&
-           memcmp(text, name, bytes) == 0;
+    *out = false;
+    enum status status = memory_read_remote(
+        runtime->memory, remote_at(type, LAYOUT_AT(runtime->layout, type, name)), &at);
+    if (status == STATUS_OK && bytes <= sizeof text) {
+        status = memory_read_one(runtime->memory, at, text, (uint32_t)bytes);
+        *out = status == STATUS_OK && memcmp(text, name, bytes) == 0;
+    }
+    return status == STATUS_NOT_MAPPED ? STATUS_OK : status;
 }

@@ -51,7 +51,9 @@ enum status dict_find(const struct runtime *runtime, struct remote dict, const c
 enum status attribute_find(const struct runtime *runtime, struct remote object, const char *name,
                            struct remote *out) MUST_CHECK;
 
-/* Whether the type object at `type` has this name (tp_name). */
-bool type_is_named(const struct runtime *runtime, struct remote type, const char *name);
+/* Whether the type object at `type` has this name (tp_name); what cannot be read has not. GONE,
+ * NOT_PERMITTED. */
+enum status type_is_named(const struct runtime *runtime, struct remote type, const char *name,
+                          bool *out) MUST_CHECK;
 
 #endif

@@ -10,8 +10,9 @@ enum {
     NEAR_BYTES = 1024, /* a gap this small is read along: a read's cost is in its number */
     PIECE_BYTES = 1024,
     OVERLAP_BYTES = 256,
-    SLACK_BYTES = 384, /* a few frames more than the last stack had */
-    AGE_TICKS = 64,    /* how long a range lives untouched, at most twice this */
+    SLACK_BYTES = 384, /* a few frames more than the last stacks had */
+    PAGE_BYTES = 4096,
+    AGE_TICKS = 64, /* how long a range lives untouched, at most twice this */
     RANGE_LIMIT = 65536,
     RANGE_BYTES = 1 << 20,
 };
@@ -70,7 +71,7 @@ static size_t insert(struct prediction *prediction, size_t at, uint64_t low, uin
     }
     struct predicted *place = prediction->ranges + at;
     memmove(place + 1, place, (prediction->count - at) * sizeof *place);
-    *place = (struct predicted){low, high, low, high, SLACK_BYTES};
+    *place = (struct predicted){low, high, low, high};
     prediction->count++;
     return at;
 }
@@ -130,47 +131,45 @@ void prediction_touch(struct prediction *prediction, struct remote from, uint32_
     }
 }
 
-/* A range of which some copy failed reaches past what is mapped: it gives up its slack. */
-static void drop_slack_at_edges(struct prediction *prediction, const struct snapshot *snapshot,
-                                const struct snapshot_group *group) {
+static bool has_failed(const struct snapshot *snapshot, const struct snapshot_group *group) {
     for (size_t i = 0; i < group->count; i++) {
-        const struct range *copy = &snapshot->ranges[group->first + i];
-        if (copy->status == STATUS_OK) {
-            continue;
-        }
-        size_t at = last_at_or_below(prediction, copy->from.addr);
-        if (at < prediction->count) {
-            prediction->ranges[at].slack = 0;
-            prediction->ticks = AGE_TICKS;
+        if (snapshot->ranges[group->first + i].status != STATUS_OK) {
+            return true;
         }
     }
+    return false;
+}
+
+/* A few frames more than was touched, but not into the next page, which may not be mapped, nor into
+ * the next range. */
+static uint64_t end_with_slack(uint64_t touched_high, uint64_t next_start) {
+    uint64_t page_end = (touched_high + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
+    uint64_t end = smaller(smaller(touched_high + SLACK_BYTES, page_end), next_start);
+    return larger(touched_high, end);
 }
 
 void prediction_age(struct prediction *prediction, const struct snapshot *snapshot,
                     const struct snapshot_group *group) {
-    drop_slack_at_edges(prediction, snapshot, group);
-    if (++prediction->ticks < AGE_TICKS) {
+    /* What is not mapped any more was not touched either, and should go at once. */
+    if (++prediction->ticks < AGE_TICKS && !has_failed(snapshot, group)) {
         return;
     }
     size_t kept = 0;
     for (size_t i = 0; i < prediction->count; i++) {
         struct predicted range = prediction->ranges[i];
-        if (range.touched_low > range.touched_high) {
-            continue;
-        }
-        range.start = range.touched_low;
-        range.end = range.touched_high + range.slack;
-        range.touched_low = UINT64_MAX;
-        range.touched_high = 0;
-        prediction->ranges[kept++] = range;
-    }
-    for (size_t i = 0; i + 1 < kept; i++) {
-        uint64_t next = prediction->ranges[i + 1].start;
-        if (prediction->ranges[i].end > next) {
-            prediction->ranges[i].end = next;
+        if (range.touched_low <= range.touched_high) {
+            prediction->ranges[kept++] = range;
         }
     }
     prediction->count = kept;
+    for (size_t i = 0; i < kept; i++) {
+        struct predicted *range = &prediction->ranges[i];
+        uint64_t next_start = i + 1 < kept ? range[1].touched_low : UINT64_MAX;
+        range->start = range->touched_low;
+        range->end = end_with_slack(range->touched_high, next_start);
+        range->touched_low = UINT64_MAX;
+        range->touched_high = 0;
+    }
     prediction->cursor = 0;
     prediction->ticks = 0;
 }

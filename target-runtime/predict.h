@@ -16,7 +16,6 @@ struct predicted {
     uint64_t end;
     uint64_t touched_low; /* what was touched since the last ageing; low > high: nothing */
     uint64_t touched_high;
-    uint32_t slack; /* bytes read past touched_high, for a stack that grows; 0 at an edge */
 };
 
 struct prediction {
@@ -37,7 +36,7 @@ struct snapshot_group prediction_want(const struct prediction *prediction,
 /* Notes that `bytes` bytes at `from` were needed. */
 void prediction_touch(struct prediction *prediction, struct remote from, uint32_t bytes);
 /* The end of a tick; `group` is what prediction_want gave for it. Now and then forgets what was not
- * touched lately, and stops reading past the edge of what is mapped. */
+ * touched lately. */
 void prediction_age(struct prediction *prediction, const struct snapshot *snapshot,
                     const struct snapshot_group *group);
 

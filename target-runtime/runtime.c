@@ -104,8 +104,12 @@ static enum status choose_table(struct runtime *runtime, struct error *error) {
     }
     char versions[32];
     runtime_describe_versions(versions, sizeof versions);
-    return error_set_at(error, verdict, runtime->address.addr,
-                        "there is a _PyRuntime, but no table of CPython %s fits it", versions);
+    return verdict == STATUS_NOT_READY
+               ? error_set_at(error, verdict, runtime->address.addr,
+                              "there is a _PyRuntime, but no interpreter in it")
+               : error_set_at(error, verdict, runtime->address.addr,
+                              "there is a _PyRuntime, but no table of CPython %s fits it",
+                              versions);
 }
 
 static enum status fill_from_target(struct runtime *runtime, struct published_head head,
@@ -116,7 +120,7 @@ static enum status fill_from_target(struct runtime *runtime, struct published_he
     uint32_t minor = version_minor(head.version_hex);
     const struct layout *base = layout_for(minor, head.is_free_threaded);
     version_text(head.version_hex, runtime->version, sizeof runtime->version);
-    if (base == NULL || base->source != LAYOUT_FROM_TARGET ||
+    if (head.version_hex >> 24 != 3 || base == NULL || base->source != LAYOUT_FROM_TARGET ||
         base->published_bytes > PUBLISHED_LIMIT) {
         return error_set(error, STATUS_NOT_PYTHON, "Python %s%s is not known", runtime->version,
                          head.is_free_threaded ? " (free-threaded)" : "");
@@ -179,7 +183,6 @@ struct hunt {
     const struct process *process;
     const struct maps *maps;
     uint64_t program;
-    bool found_runtime; /* some file defines _PyRuntime */
 };
 
 /* Tries the files of one rank. NOT_FOUND when none of them is it; else what came of the one that
@@ -195,7 +198,6 @@ static enum status hunt_rank(struct hunt *hunt, int rank, struct error *error) {
                            &address) != STATUS_OK) {
             continue;
         }
-        hunt->found_runtime = true;
         verdict = runtime_attach_at(hunt->runtime, hunt->memory, address, error);
         if (verdict == STATUS_OK || verdict == STATUS_GONE || verdict == STATUS_NOT_PERMITTED) {
             break;
@@ -224,7 +226,7 @@ enum status runtime_attach(struct runtime *out, const struct process *process,
     if (status != STATUS_OK) {
         return status;
     }
-    struct hunt hunt = {out, memory, process, &maps, process_program_inode(process), false};
+    struct hunt hunt = {out, memory, process, &maps, process_program_inode(process)};
     status = hunt_all(&hunt, error);
     if (status == STATUS_NOT_FOUND) {
         struct buffer command = {0};

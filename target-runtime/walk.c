@@ -60,7 +60,9 @@ struct walk {
     size_t slot_count;
     size_t slot_capacity;
     size_t first_free; /* no slot below it is free */
-    size_t *order;     /* slots in the order of the last look */
+    size_t *index;     /* slot + 1 by address of the thread state, open addressing; 0: free */
+    size_t index_count;
+    size_t *order; /* slots in the order of the last look */
     size_t order_count;
     size_t order_capacity;
     size_t *new_order;
@@ -489,20 +491,46 @@ static bool look_at_thread(struct walk *walk, size_t index, bool is_new, uint64_
 
 /* ---- the list of threads ---- */
 
-static size_t slot_new(struct walk *walk, struct remote state) {
-    size_t index = walk->first_free;
-    while (index < walk->slot_count && walk->slots[index].is_used) {
-        index++;
+/* Where a thread state is in the index of slots, or would be. */
+static size_t index_at(const struct walk *walk, uint64_t state) {
+    uint64_t mixed = (state >> 4) * UINT64_C(0x9e3779b97f4a7c15);
+    size_t at = (size_t)(mixed >> 32) & (walk->index_count - 1);
+    while (walk->index[at] != 0 && walk->slots[walk->index[at] - 1].state.addr != state) {
+        at = (at + 1) & (walk->index_count - 1);
     }
-    walk->first_free = index + 1;
-    if (index == walk->slot_count) {
+    return at;
+}
+
+/* Makes the index anew from the slots in use, with room for more. */
+static void rebuild_index(struct walk *walk) {
+    size_t wanted = 64;
+    while (wanted < walk->slot_count * 4 + 4) {
+        wanted *= 2;
+    }
+    free(walk->index);
+    walk->index = memory_zeroed(wanted, sizeof *walk->index);
+    walk->index_count = wanted;
+    for (size_t i = 0; i < walk->slot_count; i++) {
+        if (walk->slots[i].is_used) {
+            walk->index[index_at(walk, walk->slots[i].state.addr)] = i + 1;
+        }
+    }
+}
+
+static size_t slot_new(struct walk *walk, struct remote state) {
+    size_t number = walk->first_free;
+    while (number < walk->slot_count && walk->slots[number].is_used) {
+        number++;
+    }
+    walk->first_free = number + 1;
+    if (number == walk->slot_count) {
         if (walk->slot_count == walk->slot_capacity) {
             walk->slots = memory_grow(walk->slots, sizeof *walk->slots, walk->slot_count + 1,
                                       &walk->slot_capacity);
         }
         walk->slots[walk->slot_count++] = (struct slot){0};
     }
-    struct slot *slot = &walk->slots[index];
+    struct slot *slot = &walk->slots[number];
     prediction_clear(&slot->heads);
     prediction_clear(&slot->frames);
     *slot = (struct slot){.state = state,
@@ -510,21 +538,27 @@ static size_t slot_new(struct walk *walk, struct remote state) {
                           .doubts = DOUBT_LOOKS,
                           .heads = slot->heads,
                           .frames = slot->frames};
-    return index;
+    if (walk->slot_count * 2 > walk->index_count) {
+        rebuild_index(walk);
+    } else {
+        walk->index[index_at(walk, state.addr)] = number + 1;
+    }
+    return number;
 }
 
 /* The slot of a thread state. The order of threads hardly changes, so it is nearly always the next
  * one after the last that was found. */
 static size_t slot_find(struct walk *walk, uint64_t state, size_t *cursor, bool *is_new_out) {
+    size_t at = (*cursor)++;
     *is_new_out = false;
-    for (size_t i = 0; i < walk->order_count; i++) {
-        size_t at = *cursor + i < walk->order_count ? *cursor + i : *cursor + i - walk->order_count;
-        size_t index = walk->order[at];
-        if (walk->slots[index].state.addr == state) {
-            *cursor = at + 1 < walk->order_count ? at + 1 : 0;
-            return index;
-        }
+    if (at < walk->order_count && walk->slots[walk->order[at]].state.addr == state) {
+        return walk->order[at];
     }
+    size_t found = walk->index_count > 0 ? walk->index[index_at(walk, state)] : 0;
+    if (found != 0) {
+        return found - 1;
+    }
+    *cursor = at; /* those after it are where they were */
     *is_new_out = true;
     return slot_new(walk, (struct remote){state});
 }
@@ -575,12 +609,17 @@ static void look_at_threads(struct walk *walk, uint64_t interpreter, struct remo
 static void finish_order(struct walk *walk) {
     size_t *old = walk->order;
     size_t old_capacity = walk->order_capacity;
+    bool has_gone = false;
     for (size_t i = 0; i < walk->order_count; i++) {
         struct slot *slot = &walk->slots[walk->order[i]];
         slot->is_used = slot->is_seen;
+        has_gone |= !slot->is_seen;
         if (!slot->is_seen && walk->order[i] < walk->first_free) {
             walk->first_free = walk->order[i];
         }
+    }
+    if (has_gone) {
+        rebuild_index(walk);
     }
     walk->order = walk->new_order;
     walk->order_count = walk->new_order_count;
@@ -612,6 +651,15 @@ static void remember_interpreter(struct walk *walk, size_t number, uint64_t addr
     walk->interpreters[number].addr = address;
 }
 
+static bool was_met(const struct walk *walk, size_t count, uint64_t address) {
+    for (size_t i = 0; i < count; i++) {
+        if (walk->interpreters[i].addr == address) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Walks the list of interpreters; range 0 is the head of the list, the known ones follow. */
 static enum status look_at_interpreters(struct walk *walk) {
     const struct layout *layout = walk->runtime->layout;
@@ -624,6 +672,9 @@ static enum status look_at_interpreters(struct walk *walk) {
         return head != NULL ? STATUS_NOT_READY : STATUS_NOT_MAPPED;
     }
     for (; address != 0 && number < INTERPRETER_LIMIT && status == STATUS_OK; number++) {
+        if (was_met(walk, number, address)) {
+            break; /* the list changed under us and led back */
+        }
         struct view view = {view_interpreter(walk, number, 1, address, &status),
                             walk->interpreter_fields.at};
         if (view.bytes == NULL) {
@@ -711,6 +762,7 @@ void walk_destroy(struct walk *walk) {
     snapshot_deinit(&walk->snapshot);
     free(walk->interpreters);
     free(walk->slots);
+    free(walk->index);
     free(walk->order);
     free(walk->new_order);
     free(walk->look.threads);

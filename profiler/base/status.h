@@ -53,7 +53,7 @@ enum status {
 #define STATUS_ENUM(name, exit, sentence, hint) STATUS_##name,
     STATUS_LIST(STATUS_ENUM)
 #undef STATUS_ENUM
-    STATUS_COUNT
+        STATUS_COUNT
 };
 
 /* A failure with its address. Plain data: it owns nothing and may be copied. */

@@ -81,11 +81,11 @@ struct trace {
     struct trace_run run;
     struct health health;
     struct strings strings;
-    struct table functions; /* struct trace_function */
-    struct table frames;    /* struct trace_frame */
-    struct table stacks;    /* struct trace_stack */
-    struct table threads;   /* struct trace_thread */
-    struct table tallies;   /* struct trace_tally */
+    struct table functions;    /* struct trace_function */
+    struct table frames;       /* struct trace_frame */
+    struct table stacks;       /* struct trace_stack */
+    struct table threads;      /* struct trace_thread */
+    struct table tallies;      /* struct trace_tally */
     struct timeline *timeline; /* NULL unless asked for */
 };
 
@@ -109,8 +109,8 @@ struct stack_id trace_intern_stack(struct trace *trace, struct stack_id parent,
 struct thread_ref trace_intern_thread(struct trace *trace, struct trace_thread thread);
 
 /* Counts a sample and, when there is a timeline, appends it. Health is not touched. */
-enum status trace_add(struct trace *trace, const struct sample *sample, struct error *error)
-    MUST_CHECK;
+enum status trace_add(struct trace *trace, const struct sample *sample,
+                      struct error *error) MUST_CHECK;
 
 const struct trace_function *trace_function(const struct trace *trace, struct function_id id);
 const struct trace_frame *trace_frame(const struct trace *trace, struct frame_id id);

@@ -1,6 +1,7 @@
-/* CPython 3.10. Names and numbers are in Include/opcode.h (Lib/opcode.py), checked with 3.10.13.
- * What is OPCODE_QUIET is told in Python/ceval.c: no call, no CHECK_EVAL_BREAKER, no reference
- * dropped. */
+/* CPython 3.10. Names and numbers are in Include/opcode.h. OPCODE_QUIET is what neither calls, nor
+ * has CHECK_EVAL_BREAKER, nor drops a reference (Python/ceval.c). LOAD_CONST is not: it stands
+ * before each YIELD_FROM, and a frame that waits there points to it (f_lasti, Python/ceval.c), also
+ * while generator.throw() runs what it waits for (Objects/genobject.c). */
 #include "target-runtime/opcodes.h"
 
 const struct opcode_table opcodes_py3_10 =
@@ -82,7 +83,7 @@ const struct opcode_table opcodes_py3_10 =
                 [97] = {"STORE_GLOBAL", 97, 0, OPCODE_PUSHES, 0},
                 [98] = {"DELETE_GLOBAL", 98, 0, OPCODE_PUSHES, 0},
                 [99] = {"ROT_N", 99, 0, OPCODE_QUIET, 0},
-                [100] = {"LOAD_CONST", 100, 0, OPCODE_QUIET, 0},
+                [100] = {"LOAD_CONST", 100, 0, OPCODE_PUSHES, 0},
                 [101] = {"LOAD_NAME", 101, 0, OPCODE_PUSHES, 0},
                 [102] = {"BUILD_TUPLE", 102, 0, OPCODE_PUSHES, 0},
                 [103] = {"BUILD_LIST", 103, 0, OPCODE_PUSHES, 0},

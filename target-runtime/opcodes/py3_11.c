@@ -1,7 +1,7 @@
-/* CPython 3.11. Names and numbers are in Include/opcode.h, bases and caches in Include/internal/
- * pycore_opcode.h (_PyOpcode_Deopt, _PyOpcode_Caches), checked with 3.11.2 and 3.11.7; where in a
- * cache the version lies, in pycore_code.h (_PyCallCache, _PyBinarySubscrCache). OPCODE_PUSHES is
- * what goes to start_frame in Python/ceval.c. DO_TRACING is none of the bytecode's. */
+/* CPython 3.11. Names and numbers are in Include/opcode.h, bases and caches in
+ * Include/internal/pycore_opcode.h (_PyOpcode_Deopt, _PyOpcode_Caches), where in a cache the
+ * version lies in pycore_code.h (_PyCallCache, _PyBinarySubscrCache). OPCODE_PUSHES is what goes to
+ * start_frame in Python/ceval.c. DO_TRACING is left out: it is never in bytecode. */
 #include "target-runtime/opcodes.h"
 
 const struct opcode_table opcodes_py3_11 =

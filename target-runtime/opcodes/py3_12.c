@@ -1,7 +1,7 @@
-/* CPython 3.12. Names and numbers are in Include/opcode.h, bases and caches in Include/internal/
- * pycore_opcode.h (_PyOpcode_Deopt, _PyOpcode_Caches; those of INSTRUMENTED_* by name), checked
- * with 3.12.1; where in a cache the version lies, in pycore_code.h (_PyCallCache,
- * _PyLoadMethodCache). OPCODE_PUSHES is what ends in DISPATCH_INLINED in Python/bytecodes.c. */
+/* CPython 3.12. Names and numbers are in Include/opcode.h, bases and caches in
+ * Include/internal/pycore_opcode.h (_PyOpcode_Deopt, _PyOpcode_Caches; of INSTRUMENTED_* by name),
+ * where in a cache the version lies in pycore_code.h (_PyCallCache, _PyLoadMethodCache).
+ * OPCODE_PUSHES is what ends in DISPATCH_INLINED in Python/bytecodes.c. */
 #include "target-runtime/opcodes.h"
 
 const struct opcode_table opcodes_py3_12 =

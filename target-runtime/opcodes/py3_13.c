@@ -1,9 +1,7 @@
 /* CPython 3.13. Names and numbers are in Include/opcode_ids.h, bases and caches in
- * Include/internal/ pycore_opcode_metadata.h (_PyOpcode_Deopt, _PyOpcode_Caches; those of
- * INSTRUMENTED_* by name), checked with 3.13.0, 3.13.5 and 3.13.15; where in a cache the version
- * lies, in pycore_code.h
- * (_PyCallCache, _PyLoadMethodCache). OPCODE_PUSHES is what ends in DISPATCH_INLINED or _PUSH_FRAME
- * in Python/bytecodes.c. */
+ * Include/internal/pycore_opcode_metadata.h (_PyOpcode_Deopt, _PyOpcode_Caches; of INSTRUMENTED_*
+ * by name), where in a cache the version lies in pycore_code.h (_PyCallCache, _PyLoadMethodCache).
+ * OPCODE_PUSHES is what ends in DISPATCH_INLINED or _PUSH_FRAME in Python/bytecodes.c. */
 #include "target-runtime/opcodes.h"
 
 const struct opcode_table opcodes_py3_13 =

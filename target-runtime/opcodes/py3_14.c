@@ -1,9 +1,8 @@
 /* CPython 3.14. Names and numbers are in Include/opcode_ids.h, bases and caches in
- * Include/internal/ pycore_opcode_metadata.h (_PyOpcode_Deopt, _PyOpcode_Caches; those of
- * INSTRUMENTED_* by name), checked with 3.14.8; where in a cache the version lies, ibid.
- * (_PyOpcode_macro_expansion) and in pycore_code.h. OPCODE_PUSHES is what ends in DISPATCH_INLINED
- * or _PUSH_FRAME in Python/bytecodes.c. LOAD_ATTR_PROPERTY names nobody here: in this version alone
- * it does without func_version. */
+ * Include/internal/pycore_opcode_metadata.h (_PyOpcode_Deopt, _PyOpcode_Caches; of INSTRUMENTED_*
+ * by name), where in a cache the version lies ibid. (_PyOpcode_macro_expansion) and in
+ * pycore_code.h. LOAD_ATTR_PROPERTY has none: in 3.14 alone it does not look at func_version.
+ * OPCODE_PUSHES is what ends in DISPATCH_INLINED or _PUSH_FRAME in Python/bytecodes.c. */
 #include "target-runtime/opcodes.h"
 
 const struct opcode_table opcodes_py3_14 =

@@ -1,0 +1,155 @@
+// How things are said and coloured: names, files, numbers, colours.
+
+// What cannot be seen, or would rearrange the text around it, is shown escaped.
+const UNSEEN = /[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+
+function visible(text) {
+  return text.replace(UNSEEN, (c) => {
+    const hex = c.charCodeAt(0).toString(16);
+    return hex.length < 3 ? "\\x" + hex.padStart(2, "0") : "\\u" + hex.padStart(4, "0");
+  });
+}
+
+function clip(text, length) {
+  if (text.length <= length) return text;
+  return `${text.slice(0, length)}… (${count(text.length)} characters)`;
+}
+
+const count = (n) => Math.round(n).toLocaleString("en-US");
+
+function three(x) {
+  return x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(2);
+}
+
+function time(ns) {
+  if (ns < 1) return "0 s";
+  if (ns < 999.5) return three(ns) + " ns";
+  if (ns < 999.5e3) return three(ns / 1e3) + " µs";
+  if (ns < 999.5e6) return three(ns / 1e6) + " ms";
+  const s = ns / 1e9;
+  if (s < 119.5) return three(s) + " s";
+  const two = (n) => String(n).padStart(2, "0");
+  const all = Math.round(s);
+  if (all < 7200) return `${Math.floor(all / 60)} min ${two(all % 60)} s`;
+  return `${count(Math.floor(all / 3600))} h ${two(Math.floor(all / 60) % 60)} min`;
+}
+
+function share(part, whole) {
+  const p = whole > 0 ? (100 * part) / whole : 0;
+  if (p === 0) return "0 %";
+  if (p < 0.01) return "<0.01 %";
+  return (p >= 99.95 ? p.toFixed(0) : p >= 1 ? p.toFixed(1) : p.toFixed(2)) + " %";
+}
+
+const rate = (hz) => (hz >= 1e6 ? three(hz / 1e6) + " MHz"
+  : hz >= 1e3 ? three(hz / 1e3) + " kHz" : three(hz) + " Hz");
+
+// Whose code: the colour's family. A file's kind is told by its path alone.
+const FAMILIES = [
+  { name: "your code", hues: [32, 42, 52, 62, 72, 82], chroma: 1 },
+  { name: "standard library", hues: [228, 238, 248, 258, 268, 278], chroma: 0.7 },
+  { name: "packages", hues: [132, 142, 152, 162, 172, 182], chroma: 0.75 },
+  { name: "other", hues: [270, 270, 270, 270, 270, 270], chroma: 0.06 },
+];
+const LIBRARY = /^.*\/(?:lib\d*|Lib)\/python\d[^/]*\//, PACKAGE = /^.*\/(?:site|dist)-packages\//;
+const SHADES = 3;
+
+function familyOf(file) {
+  if (!file) return 3;
+  if (PACKAGE.test(file)) return 2;
+  return LIBRARY.test(file) || file.startsWith("<frozen") ? 1 : 0;
+}
+
+function hash(text) {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  return (h ^ (h >>> 15)) >>> 0;
+}
+
+// oklch -> "rgb(...)": equal lightness looks equally light in every hue, so one text colour is
+// readable on all of them.
+function colour(l, c, h) {
+  const a = c * Math.cos((h * Math.PI) / 180), b = c * Math.sin((h * Math.PI) / 180);
+  const x = (l + 0.3963377774 * a + 0.2158037573 * b) ** 3;
+  const y = (l - 0.1055613458 * a - 0.0638541728 * b) ** 3;
+  const z = (l - 0.0894841775 * a - 1.291485548 * b) ** 3;
+  const channel = (v) => {
+    v = v <= 0.0031308 ? 12.92 * v : 1.055 * v ** (1 / 2.4) - 0.055;
+    return Math.round(255 * Math.min(1, Math.max(0, v)));
+  };
+  return `rgb(${channel(4.0767416621 * x - 3.3077115913 * y + 0.2309699292 * z)},${
+    channel(-1.2684380046 * x + 2.6097574011 * y - 0.3413193965 * z)},${
+    channel(-0.0041960863 * x - 0.7034186147 * y + 1.707614701 * z)})`;
+}
+
+// Fills by colour index (family, hue, shade); `faded` for what is not looked at.
+function palette(dark) {
+  const fill = [], faded = [];
+  for (const { hues, chroma } of FAMILIES)
+    for (const hue of hues)
+      for (let s = 0; s < SHADES; s++) {
+        const step = (s - 1) * 0.028;
+        fill.push(dark ? colour(0.435 + step, 0.088 * chroma, hue)
+          : colour(0.835 + step, 0.115 * chroma, hue));
+        faded.push(dark ? colour(0.3 + step / 3, 0.024 * chroma, hue)
+          : colour(0.945 + step / 3, 0.022 * chroma, hue));
+      }
+  return {
+    fill, faded,
+    ...(dark
+      ? { ink: "#f3f2f0", soft: "#dad6d1", quiet: "#a9a7a3", ground: "#161618", narrow: "#45454a",
+          root: "#333338", match: colour(0.53, 0.19, 345), edge: "#ffffff" }
+      : { ink: "#1b1b1e", soft: "#4d4844", quiet: "#66645f", ground: "#ffffff", narrow: "#d3d1cc",
+          root: "#e6e4df", match: colour(0.8, 0.14, 340), edge: "#111114" }),
+  };
+}
+
+// Everything about names that is asked again and again, remembered.
+function makeNames(profile) {
+  const { strings, fnName, fnFile, fnLine, frameFn, frameLine } = profile;
+  const shown = new Array(strings.length), files = new Map();
+  const text = (id) => (shown[id] ??= visible(strings[id]));
+  const project = commonFolder(Array.from(new Set(fnFile), (id) => strings[id])
+    .filter((file) => file && !familyOf(file) && !file.startsWith("<")));
+
+  function fileOf(id) {
+    let f = files.get(id);
+    if (!f) {
+      const path = strings[id], family = familyOf(path);
+      const inside = family === 2 ? path.replace(PACKAGE, "")
+        : family === 1 ? path.replace(LIBRARY, "")
+          : path.startsWith(project) ? path.slice(project.length) : path;
+      const home = family ? inside.split("/")[0] : inside.slice(0, inside.lastIndexOf("/") + 1);
+      f = {
+        family, short: visible(inside),
+        colour: (family * 6 + (hash(home) % 6)) * SHADES + (hash(path) % SHADES),
+      };
+      files.set(id, f);
+    }
+    return f;
+  }
+  const colours = Uint8Array.from(fnFile, (file) => fileOf(file).colour);
+  const families = Uint8Array.from(fnFile, (file) => fileOf(file).family);
+  for (let i = 1; i < frameFn.length; i++) // kind 0 is Python
+    if (profile.frameKind[i]) colours[frameFn[i]] = 3 * 6 * SHADES + 1, families[frameFn[i]] = 3;
+  return {
+    colours, families,
+    name: (fn) => text(fnName[fn]) || "(no name)",
+    raw: (fn) => strings[fnName[fn]],
+    file: (fn) => text(fnFile[fn]),
+    short: (fn) => fileOf(fnFile[fn]).short,
+    base: (fn) => text(fnFile[fn]).slice(text(fnFile[fn]).lastIndexOf("/") + 1),
+    // Line of a key: the line that runs, or where the function begins.
+    line: (tree, key) => (tree.byLine ? frameLine[key] : fnLine[key]),
+  };
+}
+
+// The folder, with its slash, that all paths are in; "" when there is none.
+function commonFolder(paths) {
+  if (!paths.length) return "";
+  let folder = paths[0].slice(0, paths[0].lastIndexOf("/") + 1);
+  for (const path of paths)
+    while (!path.startsWith(folder))
+      folder = folder.slice(0, folder.slice(0, -1).lastIndexOf("/") + 1);
+  return folder;
+}

@@ -1,0 +1,254 @@
+// Lists with any number of rows (only those in sight exist), and the two panels made of them: the
+// table of functions and the choice of threads.
+
+function element(tag, className, text) {
+  const out = document.createElement(tag);
+  if (className) out.className = className;
+  if (text !== undefined) out.textContent = text;
+  return out;
+}
+
+// `box` scrolls, `focus` gets the keys. `fill(row, index)` writes a row made by `build()`;
+// `act(index, how)` is told of "pick" (click, Space) and "open" (double click, Enter).
+function makeList({ box, focus, height, build, fill, act, role }) {
+  const space = element("div"), rows = element("div", "rows"), pool = [];
+  space.append(rows);
+  box.append(space);
+  const scroll = makeScroll(box, space);
+  let total = 0, current = -1, first = 0, pending = 0;
+
+  function draw() {
+    pending = 0;
+    const top = scroll.top;
+    first = Math.floor(top / height);
+    const n = Math.max(0, Math.min(total - first, Math.ceil(box.clientHeight / height) + 1));
+    while (pool.length < n) {
+      const row = build();
+      row.setAttribute("role", role);
+      row.id = `${box.id}-${pool.length}`;
+      pool.push(row);
+      rows.append(row);
+    }
+    rows.style.transform = `translateY(${-(top % height)}px)`;
+    focus.removeAttribute("aria-activedescendant");
+    pool.forEach((row, i) => {
+      row.hidden = i >= n;
+      if (i >= n) return;
+      row.classList.toggle("current", first + i === current);
+      row.setAttribute("aria-rowindex", first + i + 1);
+      if (first + i === current) focus.setAttribute("aria-activedescendant", row.id);
+      fill(row, first + i);
+    });
+  }
+  const redraw = () => { pending ||= requestAnimationFrame(draw); };
+
+  function go(index) {
+    current = Math.min(total - 1, Math.max(0, index));
+    const y = current * height, view = box.clientHeight;
+    if (y < scroll.top) scroll.top = y;
+    else if (y + height > scroll.top + view) scroll.top = y + height - view;
+    redraw();
+  }
+  const indexOf = (target) => {
+    const i = pool.findIndex((row) => row.contains(target));
+    return i < 0 ? -1 : first + i;
+  };
+  box.addEventListener("scroll", redraw, { passive: true });
+  box.addEventListener("click", (e) => {
+    const i = indexOf(e.target);
+    if (i < 0) return;
+    current = i;
+    act(i, "pick");
+    redraw();
+  });
+  box.addEventListener("dblclick", (e) => {
+    const i = indexOf(e.target);
+    if (i >= 0) act(i, "open");
+  });
+  focus.addEventListener("keydown", (e) => {
+    if (e.target !== focus) return;
+    const page = Math.max(1, Math.floor(box.clientHeight / height) - 1);
+    const move = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -total,
+      End: total }[e.key];
+    if (move) go(current + move);
+    else if (current >= 0 && current < total && e.key === " ") act(current, "pick");
+    else if (current >= 0 && current < total && e.key === "Enter") act(current, "open");
+    else return;
+    e.preventDefault();
+    e.stopPropagation();
+    redraw();
+  });
+  new ResizeObserver(redraw).observe(box);
+  return {
+    indexOf, redraw, draw,
+    resize(n) {
+      total = n;
+      current = -1;
+      scroll.resize(n * height);
+      draw();
+    },
+  };
+}
+
+// The table of functions. `tell(fn, how)` as in makeList.
+function makeTable({ profile, names, amount, tell }) {
+  const $ = (id) => document.getElementById(id);
+  let totals = null, whole = 0, order = [], sort = "self", rising = false, match = null, mark = 0;
+  const list = makeList({
+    box: $("rows"), focus: $("grid"), height: 24, role: "row",
+    build() {
+      const row = element("div", "row");
+      for (const name of ["num", "num", "name", "file"]) {
+        const cell = row.appendChild(element("div", name));
+        cell.setAttribute("role", "gridcell");
+        if (name === "num") cell.append(element("i"), element("span"), element("b"));
+        if (name === "file") cell.append(element("bdi"));
+      }
+      return row;
+    },
+    fill(row, i) {
+      const fn = order[i], [self, total, name, file] = row.children;
+      const number = (cell, value) => {
+        cell.children[0].style.width = (whole ? (100 * value) / whole : 0) + "%";
+        cell.children[1].textContent = value ? amount(value) : "";
+        cell.children[2].textContent = value ? share(value, whole) : "";
+      };
+      number(self, totals.self[fn]);
+      number(total, totals.total[fn]);
+      name.textContent = clip(names.name(fn), 300);
+      name.dataset.family = names.families[fn];
+      file.firstChild.textContent = names.base(fn).slice(-300)
+        + (profile.fnLine[fn] ? ":" + profile.fnLine[fn] : "");
+      row.classList.toggle("marked", fn === mark);
+    },
+    act: (i, how) => tell(order[i], how),
+  });
+
+  function arrange() {
+    const rows = [];
+    for (let fn = 1; fn < profile.fnName.length; fn++)
+      if (totals.total[fn] > 0 && (!match || match[fn])) rows.push(fn);
+    order = Int32Array.from(rows);
+    const by = {
+      self: (a, b) => totals.self[b] - totals.self[a] || totals.total[b] - totals.total[a],
+      total: (a, b) => totals.total[b] - totals.total[a] || totals.self[b] - totals.self[a],
+      name: (a, b) => compare(names.name(a), names.name(b)),
+      file: (a, b) => compare(names.base(a), names.base(b)) || profile.fnLine[a] - profile.fnLine[b],
+    }[sort];
+    order.sort(rising ? (a, b) => by(b, a) || a - b : (a, b) => by(a, b) || a - b);
+    $("grid").setAttribute("aria-rowcount", order.length);
+    $("count").textContent = match ? `${count(order.length)} functions found`
+      : `${count(order.length)} functions`;
+    for (const head of document.querySelectorAll("[data-sort]")) {
+      const down = head.dataset.sort === "self" || head.dataset.sort === "total" ? !rising : rising;
+      head.setAttribute("aria-sort",
+        head.dataset.sort === sort ? (down ? "descending" : "ascending") : "none");
+    }
+    list.resize(order.length);
+  }
+  const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+
+  for (const head of document.querySelectorAll("[data-sort]"))
+    head.addEventListener("click", () => {
+      rising = sort === head.dataset.sort && !rising;
+      sort = head.dataset.sort;
+      arrange();
+    });
+  return {
+    get order() { return Array.from(order); },
+    get sort() { return sort; },
+    functionAt: (target) => order[list.indexOf(target)] || 0,
+    totals: () => totals,
+    update(newTotals, newWhole, newMatch) {
+      [totals, whole, match] = [newTotals, newWhole, newMatch];
+      arrange();
+    },
+    mark(fn) {
+      if (fn !== mark) list.redraw();
+      mark = fn;
+    },
+  };
+}
+
+// Threads of the same process and name are one entry. `changed()` is called after a choice.
+function makeThreads({ profile, amount, changed }) {
+  const $ = (id) => document.getElementById(id);
+  const groups = new Map(), owner = [], several = new Set(profile.threads.map((t) => t.pid)).size > 2;
+  profile.threads.forEach((thread, i) => {
+    const id = `${thread.pid} ${thread.name}`;
+    if (!groups.has(id)) groups.set(id, { ...thread, count: 0, weight: 0, on: true });
+    owner[i] = groups.get(id);
+    owner[i].count++;
+  });
+  profile.selfThread.forEach((thread, i) => { owner[thread].weight += profile.weight[i]; });
+  const all = Array.from(groups.values()).filter((group) => group.weight);
+  all.sort((a, b) => b.weight - a.weight);
+  const whole = all.reduce((sum, group) => sum + group.weight, 0);
+  let listed = all;
+
+  const list = makeList({
+    box: $("threadrows"), focus: $("threadrows"), height: 28, role: "option",
+    build() {
+      const row = element("div", "row");
+      row.append(element("i", "check"), element("div", "name"), element("span", "dim"),
+        element("b"));
+      return row;
+    },
+    fill(row, i) {
+      const group = listed[i], [, name, id, part] = row.children;
+      row.setAttribute("aria-selected", group.on);
+      name.textContent = clip(visible(group.name) || "(no name)", 200);
+      id.textContent = (several ? `${group.pid} / ` : "")
+        + (group.count > 1 ? `× ${count(group.count)}` : group.tid);
+      part.textContent = share(group.weight, whole);
+      row.title = amount(group.weight);
+    },
+    act(i, how) {
+      if (how === "open") for (const group of all) group.on = group === listed[i];
+      else listed[i].on = !listed[i].on;
+      change();
+    },
+  });
+  function change() {
+    list.redraw();
+    say();
+    changed();
+  }
+  function say() {
+    const on = all.filter((group) => group.on).length;
+    $("threads").textContent = on === all.length
+      ? `All threads (${count(on)})` : `Threads ${count(on)} of ${count(all.length)}`;
+    $("threads").classList.toggle("on", on !== all.length);
+  }
+  const set = (on) => {
+    for (const group of listed) group.on = on;
+    change();
+  };
+  $("all").addEventListener("click", () => set(true));
+  $("none").addEventListener("click", () => set(false));
+  $("threadquery").addEventListener("input", () => {
+    const text = $("threadquery").value.toLowerCase();
+    listed = all.filter((group) => `${group.name} ${group.tid}`.toLowerCase().includes(text));
+    list.resize(listed.length);
+  });
+  say();
+  return {
+    groups: all,
+    open() {
+      $("threadrows").style.height = `${28 * Math.min(12, all.length)}px`;
+      list.resize(listed.length);
+    },
+    shown: () => Uint8Array.from(owner, (group) => (group.on ? 1 : 0)),
+    // For the address: "" for all, else the positions of those that are on.
+    get text() {
+      return all.every((group) => group.on) ? ""
+        : all.flatMap((group, i) => (group.on ? i : [])).join(".") || "none";
+    },
+    set text(text) {
+      const on = new Set(text.split("."));
+      all.forEach((group, i) => { group.on = !text || on.has(String(i)); });
+      say();
+      list.redraw();
+    },
+  };
+}

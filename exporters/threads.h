@@ -1,0 +1,19 @@
+/* The threads of a trace as the formats show them. */
+#ifndef PYROMETER_EXPORTERS_THREADS_H
+#define PYROMETER_EXPORTERS_THREADS_H
+
+#include <stddef.h>
+
+#include "profiler/base/buffer.h"
+#include "profiler/model/trace.h"
+
+/* The threads that have samples: the main thread first, then by process, thread id and serial. The
+ * caller frees *out with free(). Returns how many there are. */
+size_t threads_sorted(const struct trace *trace, struct thread_ref **out);
+
+/* Append "process NAME (PID)" and "thread NAME (TID)", "?" standing for an empty name; the names
+ * are not escaped. */
+void threads_append_process(struct buffer *out, const struct trace *trace, struct thread_ref id);
+void threads_append_thread(struct buffer *out, const struct trace *trace, struct thread_ref id);
+
+#endif

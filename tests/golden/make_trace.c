@@ -1,0 +1,248 @@
+/* Writes one fixed trace through every exporter:
+ *
+ *     make_trace FOLDER              FOLDER/<format><extension> for each of exporters[]
+ *
+ * The trace has what is easy to get wrong: a main thread and two workers that had the same thread
+ * id one after the other, recursion, one name in two files, a stack without its root, dropped
+ * ticks, more functions than the table shows, and names that are markup, separators, control
+ * characters, not UTF-8, Chinese, or very long. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exporters/exporter.h"
+#include "profiler/base/buffer.h"
+#include "profiler/base/clock.h"
+#include "profiler/model/trace.h"
+
+#define TICK_NS           NS_PER_MS
+#define LONG_NAME_BYTES   ((size_t)10000)
+#define SMALL_FUNCTIONS   ((uint32_t)40)
+#define ROUNDS            ((uint64_t)6)
+#define DROPPED_TICKS     ((uint64_t)10)
+#define SECOND_WORKER_GAP ((uint64_t)5)
+
+static _Noreturn void fail(const char *what, const struct error *error) {
+    fprintf(stderr, "make_trace: %s: %s\n", what, error ? error->detail : "");
+    exit(1);
+}
+
+static struct string_id text(struct trace *trace, const char *value) {
+    return trace_text(trace, value, strlen(value));
+}
+
+/* A place in the code, as it stands in the tables below. */
+struct place {
+    const char *name;
+    const char *file;
+    uint32_t first_line;
+    uint32_t line;
+    uint32_t column;
+    enum frame_kind kind;
+};
+
+static struct stack_id call(struct trace *trace, struct stack_id parent,
+                            const struct place *place) {
+    struct trace_function function = {.name = text(trace, place->name),
+                                      .file = text(trace, place->file),
+                                      .first_line = place->first_line};
+    struct trace_frame frame = {.function = trace_intern_function(trace, function),
+                                .line = place->line,
+                                .end_line = place->line,
+                                .column = place->column,
+                                .end_column = place->column ? place->column + 8 : 0,
+                                .kind = place->kind};
+    return trace_intern_stack(trace, parent, trace_intern_frame(trace, frame));
+}
+
+static const struct place module = {"<module>", "/srv/app/main.py", 1, 60, 1, FRAME_PYTHON};
+static const struct place run_early = {"Application.run", "/srv/app/main.py", 20, 22, 5,
+                                       FRAME_PYTHON};
+static const struct place run_late = {"Application.run", "/srv/app/main.py", 20, 31, 9,
+                                      FRAME_PYTHON};
+static const struct place fib_left = {"fib", "/srv/app/fib.py", 3, 6, 12, FRAME_PYTHON};
+static const struct place fib_right = {"fib", "/srv/app/fib.py", 3, 6, 25, FRAME_PYTHON};
+static const struct place fib_base = {"fib", "/srv/app/fib.py", 3, 5, 16, FRAME_PYTHON};
+static const struct place helper_here = {"helper", "/srv/app/main.py", 40, 41, 5, FRAME_PYTHON};
+static const struct place helper_there = {"helper", "/srv/app/other.py", 40, 41, 5, FRAME_PYTHON};
+static const struct place bootstrap = {
+    "Thread._bootstrap", "/usr/lib/python3.11/threading.py", 990, 1002, 9, FRAME_PYTHON};
+static const struct place missing = {"<missing>", "", 0, 0, 0, FRAME_MISSING};
+static const struct place no_line = {"generated", "<string>", 1, 0, 0, FRAME_PYTHON};
+
+static const struct place hostile[] = {
+    {"</script><script>alert(1)</script>", "/srv/<b>&amp;.py", 7, 8, 1, FRAME_PYTHON},
+    {"quote\"apostrophe'back\\slash", "/srv/app/a \"b\" (c).py", 7, 8, 1, FRAME_PYTHON},
+    {"a&b<c>d", "/srv/app/semi;colon.py", 7, 8, 1, FRAME_PYTHON},
+    {"one;two 3", "/srv/app/new\nline.py", 7, 8, 1, FRAME_PYTHON},
+    {"line\nbreak\ttab\rreturn", "/srv/app/x.py", 7, 8, 1, FRAME_PYTHON},
+    {"\x01\x1b[31mred\x7f", "/srv/app/x.py", 9, 10, 1, FRAME_PYTHON},
+    {"\xff\xfe not UTF-8", "/srv/app/\xc3\x28.py", 7, 8, 1, FRAME_PYTHON},
+    {"\xe8\xae\xa1\xe7\xae\x97", "/srv/\xe6\x96\x87\xe4\xbb\xb6.py", 7, 8, 1, FRAME_PYTHON},
+    {"caf\x65\xcc\x81 \xf0\x9f\x90\x8d", "/srv/app/x.py", 11, 12, 1, FRAME_PYTHON},
+    {"\xc2\x9b\xe2\x80\xa8\xe2\x80\xae hidden", "/srv/app/x.py", 13, 14, 1, FRAME_PYTHON},
+    {"", "/srv/app/x.py", 15, 16, 1, FRAME_PYTHON},
+};
+
+struct maker {
+    struct trace *trace;
+    uint64_t time_ns;
+};
+
+/* One sample of `thread` that ends now. */
+static void sample(struct maker *maker, struct thread_ref thread, struct stack_id stack,
+                   uint32_t flags) {
+    struct sample taken = {.time_ns = maker->time_ns,
+                           .weight_ns = TICK_NS,
+                           .thread = thread,
+                           .stack = stack,
+                           .flags = flags};
+    struct error error;
+    if (trace_add(maker->trace, &taken, &error)) {
+        fail("trace_add", &error);
+    }
+    struct health *health = &maker->trace->health;
+    health->samples++;
+    health->unverified += (flags & SAMPLE_UNVERIFIED) != 0;
+    health->truncated += (flags & SAMPLE_TRUNCATED) != 0;
+}
+
+static void tick(struct maker *maker) {
+    maker->time_ns += TICK_NS;
+    maker->trace->health.ticks++;
+}
+
+static struct thread_ref thread(struct trace *trace, uint32_t tid, uint64_t serial,
+                                const char *name) {
+    struct trace_thread row = {.pid = trace->run.pid,
+                               .tid = tid,
+                               .serial = serial,
+                               .name = text(trace, name),
+                               .is_main = tid == trace->run.pid};
+    return trace_intern_thread(trace, row);
+}
+
+/* The main thread: recursion of changing depth, and the same function from two lines. */
+static void main_work(struct maker *maker, struct thread_ref who) {
+    struct trace *trace = maker->trace;
+    struct stack_id top = call(trace, (struct stack_id){0}, &module);
+    struct stack_id early = call(trace, top, &run_early);
+    struct stack_id late = call(trace, top, &run_late);
+    for (uint32_t depth = 1; depth <= 5; depth++) {
+        struct stack_id stack = early;
+        for (uint32_t i = 0; i < depth; i++) {
+            stack = call(trace, stack, i % 2 ? &fib_right : &fib_left);
+        }
+        tick(maker);
+        sample(maker, who, call(trace, stack, &fib_base), 0);
+        tick(maker);
+        sample(maker, who, stack, 0);
+    }
+    const struct place *const ends[] = {&helper_here, &helper_here, &helper_there, &no_line};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        tick(maker);
+        sample(maker, who, call(trace, late, ends[i]), i == 2 ? SAMPLE_UNVERIFIED : 0);
+    }
+}
+
+/* Both threads in the same ticks: names that harm, and a stack without its root. */
+static void hostile_work(struct maker *maker, struct thread_ref who, struct thread_ref worker) {
+    struct trace *trace = maker->trace;
+    struct stack_id top = call(trace, (struct stack_id){0}, &module);
+    struct stack_id base = call(trace, (struct stack_id){0}, &bootstrap);
+    struct stack_id cut = call(trace, (struct stack_id){0}, &missing);
+    for (size_t i = 0; i < sizeof hostile / sizeof hostile[0]; i++) {
+        tick(maker);
+        sample(maker, who, call(trace, top, &hostile[i]), 0);
+        sample(maker, worker, call(trace, base, &hostile[0]), 0);
+    }
+    tick(maker);
+    sample(maker, worker, call(trace, cut, &helper_there), SAMPLE_TRUNCATED);
+}
+
+/* A function with a very long name, and many that were seen once. */
+static void wide_work(struct maker *maker, struct thread_ref who) {
+    struct trace *trace = maker->trace;
+    struct stack_id top = call(trace, (struct stack_id){0}, &module);
+    struct buffer name = {0};
+    while (name.length < LONG_NAME_BYTES) {
+        buffer_append(&name, "abcdefghij", 10);
+    }
+    struct place place = {name.data, "/srv/app/long.py", 1, 2, 3, FRAME_PYTHON};
+    tick(maker);
+    sample(maker, who, call(trace, top, &place), 0);
+    for (uint32_t i = 0; i < SMALL_FUNCTIONS; i++) {
+        buffer_clear(&name);
+        buffer_printf(&name, "small.f%02u", i);
+        struct place small = {name.data, "/srv/app/small.py", 10 * i + 1, 10 * i + 4,
+                              5,         FRAME_PYTHON};
+        tick(maker);
+        sample(maker, who, call(trace, top, &small), 0);
+    }
+    buffer_deinit(&name);
+}
+
+static void describe(struct trace *trace) {
+    trace->run = (struct trace_run){
+        .pid = 4242,
+        .process_name = text(trace, "python3 <&>;"),
+        .command = text(trace, "python3 -m app --title \"</title><script>\" \xe6\x96\x87.py"),
+        .python_version = text(trace, "3.11.2"),
+        .mode = text(trace, "wall"),
+        .profiler = text(trace, "pyrometer 0.1.0"),
+        .start_wall_ns = UINT64_C(1700000000) * NS_PER_S,
+        .interval_ns = TICK_NS};
+}
+
+static void fill(struct trace *trace) {
+    describe(trace);
+    struct maker maker = {.trace = trace};
+    struct thread_ref main_thread = thread(trace, 4242, 1, "MainThread");
+    struct thread_ref first = thread(trace, 4250, 2, "worker;1\n</script>");
+    struct thread_ref second = thread(trace, 4250, 3, "");
+    thread(trace, 4251, 4, "never sampled");
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        main_work(&maker, main_thread);
+    }
+    hostile_work(&maker, main_thread, first);
+    maker.time_ns += DROPPED_TICKS * TICK_NS;
+    trace->health.late += DROPPED_TICKS;
+    wide_work(&maker, main_thread);
+    maker.time_ns += SECOND_WORKER_GAP * TICK_NS;
+    hostile_work(&maker, main_thread, second);
+    trace->health.lost = 3;
+    trace->health.empty = 1;
+    trace->health.duration_ns = maker.time_ns;
+    trace->health.cpu_ns = 12 * NS_PER_MS;
+    trace->health.rss_bytes = UINT64_C(5) << 20;
+    trace->health.read_calls = 1000;
+    trace->health.read_bytes = UINT64_C(1) << 20;
+}
+
+static void write_one(const struct trace *trace, const struct exporter *exporter,
+                      const char *folder) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s%s", folder, exporter->name, exporter->extensions[0]);
+    FILE *out = fopen(path, "w");
+    struct error error = {0};
+    if (!out || exporter->write(trace, out, &error) || ferror(out) || fclose(out)) {
+        fail(path, &error);
+    }
+}
+
+int main(int argc, char **argv) {
+    struct trace trace;
+    struct error error;
+    if (argc != 2) {
+        fail("usage: make_trace FOLDER", NULL);
+    }
+    if (trace_init(&trace, true, &error)) {
+        fail("trace_init", &error);
+    }
+    fill(&trace);
+    for (const struct exporter *const *at = exporters; *at; at++) {
+        write_one(&trace, *at, argv[1]);
+    }
+    trace_deinit(&trace);
+    return 0;
+}

@@ -1,0 +1,20 @@
+/* Runs the same tests against a Python of every layout, each as a test of its own. */
+#ifndef PYROMETER_TESTS_UNIT_SCENARIOS_H
+#define PYROMETER_TESTS_UNIT_SCENARIOS_H
+
+#include <stddef.h>
+
+#include "tests/unit/python.h"
+
+struct scenario {
+    const char *name;
+    void (*run)(struct python *python); /* with a Python that was just made */
+};
+
+#define SCENARIO(function)                                                                         \
+    { #function, function }
+
+/* One test for each layout and scenario, called "NAME, LABEL". Returns how many failed. */
+int scenarios_run(const char *group, const struct scenario *scenarios, size_t count);
+
+#endif

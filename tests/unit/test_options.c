@@ -1,0 +1,521 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/clock.h"
+#include "profiler/options.h"
+
+/* ---- helpers ---- */
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+enum { WORDS_LIMIT = 32, LINE_BYTES = 512 };
+
+/* A command line, cut at its spaces. */
+struct line {
+    char text[LINE_BYTES];
+    char *words[WORDS_LIMIT + 1];
+    int count;
+};
+
+static void cut(struct line *line, const char *text) {
+    *line = (struct line){0};
+    assert_true(strlen(text) < sizeof line->text);
+    strcpy(line->text, text);
+    line->words[line->count++] = (char[]){"pyrometer"};
+    for (char *word = strtok(line->text, " "); word != NULL; word = strtok(NULL, " ")) {
+        assert_true(line->count < WORDS_LIMIT);
+        line->words[line->count++] = word;
+    }
+}
+
+static void parse(struct options *out, struct line *line, const char *text) {
+    struct error error = {0};
+    cut(line, text);
+    if (options_parse(out, line->count, line->words, &error) != STATUS_OK) {
+        fail_msg("%s: %s", text, error.detail);
+    }
+}
+
+static void expect_usage(const char *text, const char *word) {
+    struct options options;
+    struct line line;
+    struct error error = {0};
+    cut(&line, text);
+    if (options_parse(&options, line.count, line.words, &error) != STATUS_USAGE) {
+        fail_msg("%s: was taken", text);
+    }
+    assert_int_equal(error.status, STATUS_USAGE);
+    if (strstr(error.detail, word) == NULL) {
+        fail_msg("%s: wanted '%s' in: %s", text, word, error.detail);
+    }
+    options_free(&options);
+}
+
+/* ---- single values ---- */
+
+static void test_rates(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t interval_ns;
+    } good[] = {
+        {"1", NS_PER_S},
+        {"100", 10000000},
+        {"100hz", 10000000},
+        {"100Hz", 10000000},
+        {"1k", 1000000},
+        {"10khz", 100000},
+        {"10KHZ", 100000},
+        {"1mhz", 1000},
+        {"1000000", 1000},
+        {"0.5", 2000000000},
+        {"1.5khz", 666667},
+        {"3", 333333333},
+        {"0.01hz", 100 * NS_PER_S},
+    };
+    static const char *const bad[] = {"",       "0",       "-1",   "hz",     "1mhzz",
+                                      "1.1mhz", "1000001", "nan",  "inf",    "1e99",
+                                      "10 hz",  "10 khz",  "1ghz", "0.0001", "x"};
+    uint64_t interval_ns;
+    for (size_t i = 0; i < COUNT(good); i++) {
+        if (!options_parse_rate(good[i].text, &interval_ns) || interval_ns != good[i].interval_ns) {
+            fail_msg("rate %s", good[i].text);
+        }
+    }
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        if (options_parse_rate(bad[i], &interval_ns)) {
+            fail_msg("rate '%s' was taken", bad[i]);
+        }
+    }
+}
+
+static void test_times(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t ns;
+    } good[] = {
+        {"1", NS_PER_S},
+        {"0.5", NS_PER_S / 2},
+        {"90s", 90 * NS_PER_S},
+        {"10m", 600 * NS_PER_S},
+        {"10min", 600 * NS_PER_S},
+        {"2h", 7200 * NS_PER_S},
+        {"1d", 86400 * NS_PER_S},
+        {"100us", 100000},
+        {"10ms", 10000000},
+        {"5ns", 5},
+        {"1US", 1000},
+        {"3650d", 3650 * 86400 * NS_PER_S},
+    };
+    static const char *const bad[] = {"",    "0",    "-1",    "s",     "10 s", "1y",  "nan",
+                                      "inf", "1e30", "4000d", "0.1ns", "0s",   "1ss", "5x"};
+    uint64_t ns;
+    for (size_t i = 0; i < COUNT(good); i++) {
+        if (!options_parse_time(good[i].text, &ns) || ns != good[i].ns) {
+            fail_msg("time %s", good[i].text);
+        }
+    }
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        if (options_parse_time(bad[i], &ns)) {
+            fail_msg("time '%s' was taken", bad[i]);
+        }
+    }
+}
+
+/* A decimal fraction means the nanoseconds that it says, not one less. */
+static void test_fractions_of_times(void **state) {
+    (void)state;
+    for (uint64_t ms = 1; ms < 20000; ms++) {
+        char text[32];
+        uint64_t ns;
+        snprintf(text, sizeof text, "%u.%03u", (unsigned)(ms / 1000), (unsigned)(ms % 1000));
+        if (!options_parse_time(text, &ns) || ns != ms * NS_PER_MS) {
+            fail_msg("time %s", text);
+        }
+        snprintf(text, sizeof text, "%u.%03ums", (unsigned)(ms / 1000), (unsigned)(ms % 1000));
+        if (!options_parse_time(text, &ns) || ns != ms * NS_PER_US) {
+            fail_msg("time %s", text);
+        }
+    }
+}
+
+/* ---- verbs ---- */
+
+static void test_defaults(void **state) {
+    (void)state;
+    struct options options;
+    struct line line;
+    parse(&options, &line, "attach 123");
+    assert_int_equal(options.verb, VERB_ATTACH);
+    assert_int_equal(options.pid, 123);
+    assert_null(options.command);
+    assert_int_equal(options.interval_ns, NS_PER_MS);
+    assert_int_equal(options.duration_ns, 0);
+    assert_string_equal(options.mode->name, "wall");
+    assert_false(options.filter.main_only);
+    assert_int_equal(options.filter.name_count, 0);
+    assert_int_equal(options.output_count, 1);
+    assert_string_equal(options.outputs[0].path, "-");
+    assert_string_equal(options.outputs[0].exporter->name, "table");
+    assert_null(options.stats_path);
+    assert_false(options.is_quiet);
+    assert_false(options.is_json);
+    options_free(&options);
+}
+
+static void test_attach(void **state) {
+    (void)state;
+    struct options options;
+    struct line line;
+    parse(&options, &line,
+          "attach -r 10khz -d 90s -m wall -t worker -t 17 --main-thread -a -q --stats s.json "
+          "-o a.html -o b.txt 4711");
+    assert_int_equal(options.verb, VERB_ATTACH);
+    assert_int_equal(options.pid, 4711);
+    assert_int_equal(options.interval_ns, 100000);
+    assert_int_equal(options.duration_ns, 90 * NS_PER_S);
+    assert_int_equal(options.filter.name_count, 2);
+    assert_string_equal(options.filter.names[0], "worker");
+    assert_string_equal(options.filter.names[1], "17");
+    assert_true(options.filter.main_only);
+    assert_true(options.is_quiet);
+    assert_string_equal(options.stats_path, "s.json");
+    assert_int_equal(options.output_count, 2);
+    assert_string_equal(options.outputs[0].path, "a.html");
+    assert_string_equal(options.outputs[0].exporter->name, "flamegraph");
+    assert_string_equal(options.outputs[1].exporter->name, "table");
+    options_free(&options);
+}
+
+static void test_long_options_and_any_order(void **state) {
+    (void)state;
+    struct options options;
+    struct line line;
+    parse(&options, &line, "attach 4711 --interval=100us --duration 2 --thread=x --quiet");
+    assert_int_equal(options.pid, 4711);
+    assert_int_equal(options.interval_ns, 100000);
+    assert_int_equal(options.duration_ns, 2 * NS_PER_S);
+    assert_string_equal(options.filter.names[0], "x");
+    assert_true(options.is_quiet);
+    options_free(&options);
+    parse(&options, &line, "attach --pid 12 -qd1");
+    assert_int_equal(options.pid, 12);
+    assert_true(options.is_quiet);
+    assert_int_equal(options.duration_ns, NS_PER_S);
+    options_free(&options);
+    parse(&options, &line, "dump -p12 --json");
+    assert_int_equal(options.verb, VERB_DUMP);
+    assert_int_equal(options.pid, 12);
+    assert_true(options.is_json);
+    options_free(&options);
+}
+
+/* What belongs to the command is left alone. */
+static void test_run(void **state) {
+    (void)state;
+    struct options options;
+    struct line line;
+    parse(&options, &line, "run -d 5 python -c pass -d 7 --rate 3");
+    assert_int_equal(options.verb, VERB_RUN);
+    assert_int_equal(options.duration_ns, 5 * NS_PER_S);
+    assert_int_equal(options.interval_ns, NS_PER_MS);
+    assert_string_equal(options.command[0], "python");
+    assert_string_equal(options.command[3], "-d");
+    assert_string_equal(options.command[6], "3");
+    assert_null(options.command[7]);
+    options_free(&options);
+    parse(&options, &line, "run -- -odd-name -q -- x");
+    assert_string_equal(options.command[0], "-odd-name");
+    assert_string_equal(options.command[2], "--");
+    assert_false(options.is_quiet);
+    options_free(&options);
+}
+
+static void test_record_is_another_spelling(void **state) {
+    (void)state;
+    struct options options;
+    struct line line;
+    static const char *const attaching[] = {"record -p 12", "record --pid=12", "record -q --pid 12",
+                                            "record -p12 -d 1"};
+    for (size_t i = 0; i < COUNT(attaching); i++) {
+        parse(&options, &line, attaching[i]);
+        assert_int_equal(options.verb, VERB_ATTACH);
+        assert_int_equal(options.pid, 12);
+        options_free(&options);
+    }
+    parse(&options, &line, "record -d 1 -- python -p 80");
+    assert_int_equal(options.verb, VERB_RUN);
+    assert_string_equal(options.command[1], "-p");
+    options_free(&options);
+}
+
+static void test_help_and_version(void **state) {
+    (void)state;
+    struct options options;
+    struct line line;
+    static const char *const helps[] = {"--help", "-h", "help"};
+    static const char *const versions[] = {"--version", "-V"};
+    for (size_t i = 0; i < COUNT(helps); i++) {
+        parse(&options, &line, helps[i]);
+        assert_int_equal(options.verb, VERB_HELP);
+        assert_int_equal(options.help_verb, 0);
+        options_free(&options);
+    }
+    for (size_t i = 0; i < COUNT(versions); i++) {
+        parse(&options, &line, versions[i]);
+        assert_int_equal(options.verb, VERB_VERSION);
+        options_free(&options);
+    }
+    parse(&options, &line, "attach --help");
+    assert_int_equal(options.verb, VERB_HELP);
+    assert_int_equal(options.help_verb, VERB_ATTACH);
+    options_free(&options);
+    parse(&options, &line, "run -q -h");
+    assert_int_equal(options.help_verb, VERB_RUN);
+    options_free(&options);
+}
+
+/* ---- what is wrong is named ---- */
+
+static void test_errors(void **state) {
+    (void)state;
+    expect_usage("", "what");
+    expect_usage("frobnicate 12", "frobnicate");
+    expect_usage("--frobnicate", "--frobnicate");
+    expect_usage("attach", "PID");
+    expect_usage("dump", "PID");
+    expect_usage("run", "command");
+    expect_usage("run -d 1 --", "command");
+    static const char *const pids[] = {"0", "-1", "x", "12x", "99999999999", "4294967297", "1.5"};
+    for (size_t i = 0; i < COUNT(pids); i++) {
+        char text[64];
+        snprintf(text, sizeof text, "attach -- %s", pids[i]);
+        expect_usage(text, pids[i]);
+        snprintf(text, sizeof text, "dump --pid=%s", pids[i]);
+        expect_usage(text, pids[i]);
+    }
+    expect_usage("attach 12 13", "13");
+    expect_usage("attach -p 12 13", "13");
+    expect_usage("attach --nonsense 12", "--nonsense");
+    expect_usage("attach -Z 12", "-Z");
+    expect_usage("attach 12 -d", "-d");
+    expect_usage("attach 12 --rate", "--rate");
+    expect_usage("attach -r fast 12", "fast");
+    expect_usage("attach -r 2mhz 12", "2mhz");
+    expect_usage("attach -i 0 12", "--interval");
+    expect_usage("attach -i 10ns 12", "10ns");
+    expect_usage("attach -i 11m 12", "11m");
+    expect_usage("attach -d soon 12", "soon");
+    expect_usage("attach -m colour 12", "colour");
+    expect_usage("attach -f papyrus 12", "papyrus");
+    expect_usage("attach -o profile.papyrus 12", "profile.papyrus");
+    expect_usage("attach -o profile 12", "--format");
+    expect_usage("attach --json 12", "--json");
+    expect_usage("dump -o x.txt 12", "-o");
+    expect_usage("run -p 12 x", "-p");
+}
+
+static void test_empty_output(void **state) {
+    (void)state;
+    struct options options;
+    struct error error = {0};
+    char *words[] = {(char[]){"pyrometer"}, (char[]){"attach"}, (char[]){"-o"},
+                     (char[]){""},          (char[]){"12"},     NULL};
+    assert_int_equal(options_parse(&options, 5, words, &error), STATUS_USAGE);
+    options_free(&options);
+}
+
+/* ---- formats ---- */
+
+static void test_format_by_every_extension(void **state) {
+    (void)state;
+    for (size_t i = 0; exporters[i] != NULL; i++) {
+        for (const char *const *extension = exporters[i]->extensions; *extension; extension++) {
+            struct options options;
+            struct line line;
+            char text[128];
+            snprintf(text, sizeof text, "attach 1 -o some.where/x.y%s", *extension);
+            parse(&options, &line, text);
+            assert_ptr_equal(options.outputs[0].exporter, exporters[i]);
+            options_free(&options);
+        }
+    }
+}
+
+static void test_format_overrides_the_extension(void **state) {
+    (void)state;
+    for (size_t i = 0; exporters[i] != NULL; i++) {
+        struct options options;
+        struct line line;
+        char text[128];
+        snprintf(text, sizeof text, "attach 1 -o x.html -o - -o y.unheard --format %s",
+                 exporters[i]->name);
+        parse(&options, &line, text);
+        assert_int_equal(options.output_count, 3);
+        for (size_t o = 0; o < 3; o++) {
+            assert_ptr_equal(options.outputs[o].exporter, exporters[i]);
+        }
+        options_free(&options);
+    }
+}
+
+/* --flamegraph and the like, with a path and without. */
+static void test_format_flags(void **state) {
+    (void)state;
+    for (size_t i = 0; exporters[i] != NULL; i++) {
+        struct options options;
+        struct line line;
+        char text[128];
+        char path[128];
+        snprintf(text, sizeof text, "attach --%s 1", exporters[i]->name);
+        parse(&options, &line, text);
+        assert_int_equal(options.output_count, 1);
+        assert_ptr_equal(options.outputs[0].exporter, exporters[i]);
+        snprintf(path, sizeof path, "%s_%%p%s", exporters[i]->name, exporters[i]->extensions[0]);
+        bool is_table = strcmp(exporters[i]->name, "table") == 0;
+        assert_string_equal(options.outputs[0].path, is_table ? "-" : path);
+        options_free(&options);
+        snprintf(text, sizeof text, "attach --%s -o profile.data 1", exporters[i]->name);
+        parse(&options, &line, text);
+        assert_ptr_equal(options.outputs[0].exporter, exporters[i]);
+        assert_string_equal(options.outputs[0].path, "profile.data");
+        options_free(&options);
+    }
+}
+
+static void test_standard_output(void **state) {
+    (void)state;
+    struct options options;
+    struct line line;
+    parse(&options, &line, "attach -o - 1");
+    assert_string_equal(options.outputs[0].path, "-");
+    assert_string_equal(options.outputs[0].exporter->name, "table");
+    options_free(&options);
+    parse(&options, &line, "attach -o - -f collapsed 1");
+    assert_string_equal(options.outputs[0].exporter->name, "collapsed");
+    options_free(&options);
+}
+
+/* ---- help ---- */
+
+static char *help_of(enum verb verb) {
+    char *text = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+    assert_non_null(out);
+    options_print_help(verb, out);
+    assert_int_equal(fclose(out), 0);
+    return text;
+}
+
+static void expect_words(const char *text, const char *const *words, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (strstr(text, words[i]) == NULL) {
+            fail_msg("no %s in the help:\n%s", words[i], text);
+        }
+    }
+}
+
+static void test_help_lists_what_there_is(void **state) {
+    (void)state;
+    static const char *const sampling[] = {"-r, --rate",        "-i, --interval", "-d, --duration",
+                                           "-m, --mode",        "-t, --thread",   "--main-thread",
+                                           "-a, --all-threads", "-o, --output",   "-f, --format",
+                                           "--stats",           "-q, --quiet",    "-h, --help"};
+    static const char *const of_pid[] = {"-p, --pid", "PID"};
+    static const char *const of_dump[] = {"--json", "-t, --thread", "-h, --help", "-p, --pid"};
+    static const char *const overview[] = {"attach", "run", "dump", "3.8 to 3.15", "--help"};
+    char *attach = help_of(VERB_ATTACH);
+    char *run = help_of(VERB_RUN);
+    char *dump = help_of(VERB_DUMP);
+    char *all = help_of((enum verb)0);
+    expect_words(attach, sampling, COUNT(sampling));
+    expect_words(attach, of_pid, COUNT(of_pid));
+    expect_words(run, sampling, COUNT(sampling));
+    expect_words(dump, of_dump, COUNT(of_dump));
+    expect_words(all, overview, COUNT(overview));
+    assert_null(strstr(run, "--pid"));
+    assert_null(strstr(dump, "--output"));
+    for (size_t i = 0; exporters[i] != NULL; i++) {
+        const char *const words[] = {exporters[i]->name, exporters[i]->extensions[0],
+                                     exporters[i]->help};
+        expect_words(attach, words, COUNT(words));
+    }
+    for (const struct mode *mode = modes; mode->name != NULL; mode++) {
+        const char *const words[] = {mode->name, mode->help};
+        expect_words(attach, words, COUNT(words));
+    }
+    free(attach);
+    free(run);
+    free(dump);
+    free(all);
+}
+
+/* Every option in the help of a verb is one that the verb takes. */
+static void expect_help_is_true(enum verb verb, const char *name) {
+    char *help = help_of(verb);
+    int count = 0;
+    for (char *at = help; (at = strstr(at, " --")) != NULL;) {
+        char option[64];
+        char text[128];
+        struct options options;
+        struct line line;
+        struct error error = {0};
+        at += 1;
+        size_t bytes = strspn(at, "-abcdefghijklmnopqrstuvwxyz");
+        if (bytes <= 2 || strncmp(at, "--NAME", 6) == 0) {
+            continue;
+        }
+        snprintf(option, sizeof option, "%.*s", (int)bytes, at);
+        snprintf(text, sizeof text, "%s %s", name, option);
+        cut(&line, text);
+        (void)!options_parse(&options, line.count, line.words, &error);
+        if (strstr(error.detail, "unknown") != NULL) {
+            fail_msg("%s", error.detail);
+        }
+        options_free(&options);
+        count++;
+    }
+    assert_true(count >= 5);
+    free(help);
+}
+
+static void test_help_tells_the_truth(void **state) {
+    (void)state;
+    expect_help_is_true(VERB_ATTACH, "attach");
+    expect_help_is_true(VERB_RUN, "run");
+    expect_help_is_true(VERB_DUMP, "dump");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rates),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_fractions_of_times),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_attach),
+        cmocka_unit_test(test_long_options_and_any_order),
+        cmocka_unit_test(test_run),
+        cmocka_unit_test(test_record_is_another_spelling),
+        cmocka_unit_test(test_help_and_version),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_empty_output),
+        cmocka_unit_test(test_format_by_every_extension),
+        cmocka_unit_test(test_format_overrides_the_extension),
+        cmocka_unit_test(test_format_flags),
+        cmocka_unit_test(test_standard_output),
+        cmocka_unit_test(test_help_lists_what_there_is),
+        cmocka_unit_test(test_help_tells_the_truth),
+    };
+    return cmocka_run_group_tests_name("options", tests, NULL, NULL);
+}
