@@ -214,12 +214,15 @@ enum verdict verify_call(struct verify *verify, const struct call *call, uint64_
     if (edge->proved_offset == call->offset) {
         return VERDICT_GOOD;
     }
-    if (has_stood_still(edge)) {
-        return edge->steady < STEADY_ENOUGH ? VERDICT_SEEN : VERDICT_GOOD;
+    if (has_stood_still(edge) && edge->steady >= STEADY_ENOUGH) {
+        return VERDICT_GOOD;
     }
     if (edge->proved_offset != NOT_PROVED) {
         *offset_out = edge->proved_offset;
         return VERDICT_MENDED;
+    }
+    if (has_stood_still(edge)) {
+        return VERDICT_SEEN;
     }
     return VERDICT_UNKNOWN;
 }

@@ -53,6 +53,11 @@ struct callsite callsite_at(const struct opcode_table *table, const uint8_t *cod
     return site_of(table, code, &instruction);
 }
 
+bool callsite_can_prove(uint32_t code_flags) {
+    /* CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR, Include/cpython/code.h */
+    return (code_flags & (0x20 | 0x80 | 0x200)) == 0;
+}
+
 uint32_t callsite_of_callee(const struct opcode_table *table, const uint8_t *code, uint32_t bytes,
                             uint32_t near_offset, uint32_t callee_version, struct callsite *out) {
     struct opcode_walk walk = opcode_walk_begin(table, code, bytes);

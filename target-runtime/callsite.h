@@ -1,35 +1,36 @@
 /* What a caller's bytecode says about its callee: the witness by which a call edge, (code, one of
- * its instructions, callee), is proved without any timing. Pure: bytes in, values out; the bytes
- * come from the target and are not trusted. What is done with the answers is not decided here.
+ * its instructions, code of the callee), is proved without any timing. Pure: bytes in, values out;
+ * the bytes come from the target and are not trusted. What is done with the answers is not decided
+ * here.
  *
  * How it can be. From 3.11 on a call instruction that ran a few times is specialised for the Python
  * function that it met: specialize_py_call() in Python/specialize.c (and its like for properties,
  * __getattribute__ and, in 3.11, __getitem__) is called by the instruction itself with the very
- * function that it is about to call, writes func_version of that function into the inline cache,
- * and then the opcode. Version numbers come from a counter that never goes back; when it is used up
- * (2^32) it stays 0, and 0 is nobody's (next_func_version, Objects/funcobject.c, 3.11 and 3.12;
+ * function that it is about to call, writes that function's func_version into the inline cache,
+ * then the opcode. Version numbers come from a counter that never goes back; when it is used up
+ * (2^32) it stays 0, and 0 is nobody's (next_func_version, Objects/funcobject.c, in 3.11 and 3.12;
  * func_state.next_version of the interpreter from 3.13). Who gets one:
  *   3.11   a function, when it is first specialised for (_PyFunction_GetVersionForCurrentState);
  *   3.12   a code object when it is made (co_version, init_code() in Objects/codeobject.c), and a
  *          function made by MAKE_FUNCTION has that of its code; any other, as in 3.11;
  *   3.13-  a code object when it is made, and through MAKE_FUNCTION its functions; nobody else.
- * A function loses it when its __code__, __defaults__, __kwdefaults__ (or annotations, closure or
- * vectorcall) are set: func_version becomes 0 (from 3.14 FUNC_VERSION_CLEARED, 1). So a version
- * stands for one code object, for the life of the interpreter, even if it is freed.
+ * A function loses it when its __code__, defaults or vectorcall are set: func_version becomes 0
+ * (from 3.14 on FUNC_VERSION_CLEARED, 1). So a version stands for one code object, for the life of
+ * the interpreter, even after it was freed.
  *
- * What NAMED proves. If `callee_version` is not 0 and is
+ * What NAMED proves. If callsite_can_prove() the callee's code, and `callee_version` is
  *   - co_version of the callee's code (code.version of the layout, from 3.12), or
- *   - func_version of a live function whose code (function.code) is the callee's (3.11, 3.12: that
- *     of the callee's frame, frame.function; the function must be looked at, because it may have
- * got other code since), then this instruction was executed with a function of that code as what it
- * calls. The edge is one of the program's. It stays proved when the bytecode changes later.
+ *   - func_version of the function whose frame the callee's is (frame.function; 3.11, 3.12), and
+ *     that function still has the callee's code (function.code),
+ * then this instruction was executed with a function of that code as what it calls: the edge is one
+ * of the program's. It stays proved when the bytecode changes later.
  *
  * What NAMED does not prove:
  *   - that the call is going on now: caller and callee may have been read at two different moments,
  *     with other calls of the same kind between them. A chain of proved edges is a path that the
  *     program's own call instructions make, not yet a stack that stood;
- *   - that a frame was made: the call may have failed on its arguments (from 3.13 on, and for
- *     keywords, the number of arguments is not looked at before specialising);
+ *   - that a frame was made: from 3.13 on the arguments are not looked at before specialising, and
+ *     a call with too few raises TypeError without a frame;
  *   - which function of that code it was: closures made anew share the version of their code;
  *   - anything where an entry frame lies between caller and callee: that one was called by C code
  *     (a finaliser, a signal handler), whatever the instruction names.
@@ -61,7 +62,8 @@ enum callsite_kind {
     /* It was specialised for `callee_version`. */
     CALLSITE_NAMED,
     /* It names nobody, but a frame that it pushes is inside of a generator or coroutine, and that
-     * is still on the caller's value stack (3.12-: FOR_ITER_GEN, SEND_GEN, SEND). */
+     * is what the caller's value stack ends with; in 3.15 one slot lies above it
+     * (3.12-: FOR_ITER_GEN, SEND_GEN, SEND). */
     CALLSITE_GENERATOR,
 };
 
@@ -83,6 +85,11 @@ struct callsite {
  * code; remember the answer. */
 struct callsite callsite_at(const struct opcode_table *table, const uint8_t *code, uint32_t bytes,
                             uint32_t offset);
+
+/* Whether NAMED can prove a frame of a code object with these co_flags (code.flags of the layout):
+ * not that of a generator, a coroutine or an asynchronous generator. Calling one makes the object
+ * and is over (RETURN_GENERATOR); its frames are pushed by whoever resumes it, from anywhere. */
+bool callsite_can_prove(uint32_t code_flags);
 
 /* How many NAMED instructions of this code name `callee_version`, and in `out` the nearest: the
  * last one at or before `near_offset`, else the first one after it. That is where a caller stood

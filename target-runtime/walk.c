@@ -12,6 +12,7 @@ enum {
     OWNER_GENERATOR = 1, /* FRAME_OWNED_BY_GENERATOR, pycore_frame.h (3.11) */
     DOUBT_LOOKS = 64,
     MEET_STEPS = 64,
+    BOTTOM_VOTES = 3,
     DETOUR_LIMIT = 64, /* threads that ended while the list was walked */
     TORN_RETRIES = 3,  /* looks at one thread again, in the same tick, when its chain broke */
 };
@@ -34,6 +35,8 @@ struct slot {
     struct prediction heads; /* 3.11, 3.12: pointers to the newest frame, in cframes */
     struct remote cframe;    /* 3.11, 3.12: where the last of those was */
     uint64_t bottom;         /* address of the oldest frame, once that was certain */
+    uint64_t next_bottom;    /* what it may be instead */
+    uint32_t bottom_votes;   /* looks in which that stood still */
     /* This look's copies: indexes into the snapshot, valid when is_wanted. */
     bool is_wanted;
     bool has_frames; /* not only the thread's fields */
@@ -280,23 +283,25 @@ static size_t meet_again(const struct walk *walk, struct slot *slot, const struc
 }
 
 /* Marks the frames that stood still: those that the newest pointer still leads to and that are the
- * same in both copies. */
-static void mark_still(const struct walk *walk, struct slot *slot, const struct raw_thread *raw,
+ * same in both copies. True when every frame is in both. */
+static bool mark_still(const struct walk *walk, struct slot *slot, const struct raw_thread *raw,
                        uint64_t head_again) {
     struct raw_frame *frames = walk->look.frames + raw->first_frame;
-    for (size_t i = meet_again(walk, slot, raw, head_again); i < raw->frame_count; i++) {
+    size_t met = meet_again(walk, slot, raw, head_again);
+    for (size_t i = 0; i < raw->frame_count; i++) {
         struct raw_frame again;
         uint64_t previous;
         uint64_t previous_again;
         struct view once = {view_once(walk, slot, frames[i].at), walk->frame_fields.at};
         if (once.bytes == NULL ||
             !decode_again(walk, slot, frames[i].at, &again, &previous_again)) {
-            continue;
+            return false;
         }
         frame_decode(walk->runtime->layout, &once, &previous);
-        frames[i].is_alive = again.code == frames[i].code && previous_again == previous;
+        frames[i].is_alive = i >= met && again.code == frames[i].code && previous_again == previous;
         frames[i].is_still = frames[i].is_alive && again.position == frames[i].position;
     }
+    return true;
 }
 
 /* ---- one thread ---- */
@@ -372,18 +377,24 @@ static bool first_frame(struct walk *walk, struct slot *slot, const struct view 
 }
 
 /* A frame that was left while we looked may have no caller any more, and looks like the oldest one
- * then. Which is the oldest frame hardly ever changes; another one must have stood still. */
+ * then. Which is the oldest frame hardly ever changes: another one must have stood still, and in
+ * more than one look, for a frame may come and go at the beat of ours. */
 static bool is_bottom(struct slot *slot, const struct raw_frame *oldest) {
-    if (oldest->at != slot->bottom && oldest->is_alive) {
-        slot->bottom = oldest->at;
+    if (oldest->at == slot->bottom) {
+        return true;
     }
-    if (oldest->at != slot->bottom) {
-        slot->doubts = DOUBT_LOOKS;
+    slot->bottom_votes = oldest->at == slot->next_bottom ? slot->bottom_votes : 0;
+    slot->bottom_votes += oldest->is_alive;
+    slot->next_bottom = oldest->at;
+    slot->doubts = DOUBT_LOOKS;
+    if (slot->bottom_votes >= (slot->bottom == 0 ? 1 : BOTTOM_VOTES)) {
+        slot->bottom = oldest->at;
     }
     return oldest->at == slot->bottom;
 }
 
-/* Walks what was copied of one thread. False when the chain broke and it is worth looking again. */
+/* Walks what was copied of one thread. False when it is worth looking again: the chain broke, or it
+ * led where no second copy had been foreseen although there are doubts. */
 static bool walk_copy(struct walk *walk, struct slot *slot, const struct view *fields,
                       struct raw_thread *raw, enum status *status_out) {
     const struct layout *layout = walk->runtime->layout;
@@ -399,14 +410,11 @@ static bool walk_copy(struct walk *walk, struct slot *slot, const struct view *f
         LAYOUT_HAS(layout, thread, base_frame) ? VIEW_U64(fields, layout, thread, base_frame) : 0;
     raw->is_complete = follow_chain(walk, slot, head, base, status_out);
     raw->frame_count = walk->look.frame_count - raw->first_frame;
-    raw->is_watched = slot->again_group.count > 0;
-    if (raw->is_watched) {
-        mark_still(walk, slot, raw, again);
-    }
+    raw->is_watched = slot->again_group.count > 0 && mark_still(walk, slot, raw, again);
     if (raw->is_complete && base == 0 && raw->frame_count > 0) {
         raw->is_complete = is_bottom(slot, &walk->look.frames[walk->look.frame_count - 1]);
     }
-    return raw->is_complete;
+    return raw->is_complete && (raw->is_watched || slot->doubts == 0);
 }
 
 /* Fetches one thread by itself. */

@@ -45,7 +45,7 @@ struct raw_thread {
     size_t first_frame;   /* into raw_look.frames */
     size_t frame_count;
     bool is_complete; /* the chain was followed to its base */
-    bool is_watched;  /* the frames were copied twice: is_alive and is_still are known */
+    bool is_watched;  /* every frame was copied twice: is_alive and is_still are known */
     bool is_skipped;  /* walk_skip: not walked */
 };
 

@@ -124,6 +124,22 @@ uint64_t fake_value(const struct fake_memory *fake, uint64_t address, size_t byt
     return load_u64(value);
 }
 
+uint64_t fake_any_word(const struct fake_memory *fake, uint64_t choice) {
+    for (uint64_t tries = 0;; tries++) {
+        const struct fake_page *page = &fake->pages[(choice + tries) % fake->page_count];
+        uint64_t words[FAKE_PAGE_BYTES / 8];
+        size_t count = 0;
+        for (uint64_t at = 0; at < FAKE_PAGE_BYTES; at += 8) {
+            words[count] = page->number * FAKE_PAGE_BYTES + at;
+            count += load_u64(page->bytes + at) != 0;
+        }
+        if (count > 0) {
+            return words[choice / fake->page_count % count];
+        }
+        assert_true(tries < fake->page_count);
+    }
+}
+
 /* ---- as a struct memory ---- */
 
 static bool is_about_all(enum status status) {

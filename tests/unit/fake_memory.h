@@ -47,6 +47,9 @@ void fake_write_u64(struct fake_memory *fake, uint64_t address, uint64_t value);
 /* The `bytes` (at most 8) bytes at `address` as a little-endian number. Counts as no read. */
 uint64_t fake_value(const struct fake_memory *fake, uint64_t address, size_t bytes);
 
+/* The address of 8 mapped bytes that are not all 0, which ones depends on `choice`. */
+uint64_t fake_any_word(const struct fake_memory *fake, uint64_t choice);
+
 /* Counts reads anew, and lets them succeed again from now on. */
 void fake_restart(struct fake_memory *fake);
 

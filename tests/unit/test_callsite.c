@@ -368,6 +368,16 @@ static void test_version_0_is_nobody(void **state) {
     assert_int_equal(site.kind, CALLSITE_NONE);
 }
 
+static void test_what_can_be_proved(void **state) {
+    (void)state;
+    assert_true(callsite_can_prove(0x3)); /* CO_OPTIMIZED, CO_NEWLOCALS */
+    assert_true(callsite_can_prove(~(uint32_t)(0x20 | 0x80 | 0x200)));
+    assert_false(callsite_can_prove(0x23));  /* a generator */
+    assert_false(callsite_can_prove(0x123)); /* of types.coroutine() */
+    assert_false(callsite_can_prove(0x83));  /* a coroutine */
+    assert_false(callsite_can_prove(0x203)); /* an asynchronous generator */
+}
+
 /* ---- from a callee to its site ---- */
 
 static void test_nearest_site(void **state) {
@@ -468,6 +478,7 @@ int main(void) {
         cmocka_unit_test(test_sayings),
         cmocka_unit_test(test_the_version_is_where_the_header_says),
         cmocka_unit_test(test_version_0_is_nobody),
+        cmocka_unit_test(test_what_can_be_proved),
         cmocka_unit_test(test_nearest_site),
         cmocka_unit_test(test_first_site_after_when_none_is_before),
         cmocka_unit_test(test_random_bytes),
