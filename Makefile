@@ -54,7 +54,7 @@ GOLDEN  := $(patsubst tests/golden/%.c,$(BUILD)/tests/%,$(wildcard tests/golden/
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help programs deps demo check test test-all built-for-tests lint install uninstall clean FORCE
+.PHONY: all help programs deps demo check test test-all built-for-tests lint bench bench-peers install uninstall clean FORCE
 
 all: ## install what the build needs, and build build/pyrometer (the default)
 	$(QUIET)tests/setup/deps.sh build
@@ -109,16 +109,13 @@ C_FILES    := $(sort $(wildcard $(addsuffix /*.[ch],$(FOLDERS) tests/*)))
 
 deps: ## install what building and testing need
 	$(QUIET)tests/setup/deps.sh build test browser
-
 demo: all ## profile a small program, and leave its flame graph in build/demo
 	$(QUIET)tests/demo/demo.sh
-
 lint: ## style, layers, headers, words
 	$(QUIET)clang-format --dry-run -Werror $(C_FILES)
 	$(QUIET)tests/lint/layers.sh $(C_FILES)
 	$(QUIET)tests/lint/headers.sh $(filter %.h,$(C_FILES)) -- $(GCC) $(FLAGS_C) $(WARNINGS)
 	$(QUIET)tests/lint/text.sh
-
 check: ## build with the warnings on, and run the unit and golden tests
 	$(QUIET)$(call build,$(GCC),)
 	$(QUIET)$(PYTHON) tests/run.py $(call suites,unit golden,$(DEV_BUILD))
@@ -131,20 +128,23 @@ built-for-tests: deps
 
 test: built-for-tests ## what CI runs: lint, both compilers, sanitizers, every test
 	$(QUIET)$(PYTHON) tests/run.py $(EVERYTHING) $(call suites,unit golden,$(SAN_BUILD) $(CLANG_BUILD))
-
 test-all: built-for-tests ## the same with every test in every build, and the long set
 	-$(QUIET)tests/setup/freethreaded.sh
 	$(QUIET)PYROMETER_LONG=1 $(PYTHON) tests/run.py $(EVERYTHING) \
 	  $(call suites,unit golden live,$(SAN_BUILD) $(CLANG_BUILD))
+
+bench: all ## measure against the peers there are: make bench BENCH='--only rate'
+	-$(QUIET)$(PYTHON) tests/setup/roots.py
+	$(QUIET)$(PYTHON) tests/bench/bench.py $(BENCH)
+bench-peers: ## install the peers to measure against, into the cache
+	$(QUIET)$(PYTHON) tests/bench/peers.py
 
 # --- Installing ------------------------------------------------------------------------------------
 install: build/pyrometer ## into PREFIX, below DESTDIR
 	install -D build/pyrometer $(DESTDIR)$(PREFIX)/bin/pyrometer
 	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/pyrometer/LICENSE
 	for page in $(wildcard docs/*.1); do install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $$page; done
-
 uninstall: ## what install put there
 	cd $(DESTDIR)$(PREFIX) && rm -rf bin/pyrometer share/man/man1/pyrometer.1 share/doc/pyrometer
-
 clean: ## all results of building
 	rm -rf build

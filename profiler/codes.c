@@ -7,11 +7,12 @@
 #include "profiler/base/clock.h"
 
 enum {
-    CHECK_NS = 1000000,       /* how long a code object is believed unchecked */
+    CHECK_NS = 20000000,      /* the longest that a code object is believed unchecked */
+    AGE_PER_CHECK = 16,       /* one that is younger: so much less than it has lived */
     BYTECODE_NS = 5000000,    /* how long a copy of bytecode is believed to be the newest */
     BYTECODE_LIMIT = 1 << 20, /* longer bytecode is not copied */
     UNITS_CACHED = 1 << 18,   /* larger bytecode has no cache of frames */
-    CHECK_BATCH = 256,
+    CHECK_BATCH = 64,
 };
 
 struct codes {
@@ -22,9 +23,9 @@ struct codes {
     size_t known_count;
     uint64_t last_serial;
     uint64_t epoch;
-    uint64_t checked_ns;      /* when a whole look was last checked */
-    uint64_t fresh_after_ns;  /* what was checked since then is believed */
-    uint64_t code_generation; /* 3.14-: of the last look */
+    bool has_generation;      /* the target counts the code objects it frees (3.14-) */
+    uint64_t code_generation; /* that count in the last look */
+    uint64_t changed_ns;      /* when it last changed: what was checked since then is believed */
 };
 
 static size_t slot_of(const struct codes *codes, uint64_t address) {
@@ -64,6 +65,7 @@ static bool learn(struct codes *codes, struct known *known, uint64_t address, ui
         trace_text(trace, known->code.file.data, known->code.file.length), known->code.first_line};
     known->function = trace_intern_function(trace, function);
     known->serial = ++codes->last_serial;
+    known->learned_ns = now_ns;
     known->checked_ns = now_ns;
     return true;
 }
@@ -90,30 +92,32 @@ static void forget(struct codes *codes, size_t at) {
     }
 }
 
-static bool is_same(const struct codes *codes, const struct known *known,
-                    const uint8_t *fingerprint) {
-    uint32_t bytes;
-    code_fingerprint_place(codes->runtime->layout, known->code.address, &bytes);
-    return memcmp(known->code.fingerprint, fingerprint, bytes) == 0;
+/* How long a code object is believed unchecked: the longer it has lived, the longer. */
+static bool is_fresh(const struct codes *codes, const struct known *known, uint64_t now_ns) {
+    uint64_t age_ns = now_ns - known->learned_ns;
+    uint64_t believed_ns = age_ns / AGE_PER_CHECK < CHECK_NS ? age_ns / AGE_PER_CHECK : CHECK_NS;
+    return codes->has_generation ? known->checked_ns >= codes->changed_ns
+                                 : now_ns - known->checked_ns <= believed_ns;
 }
 
 static bool is_still(struct codes *codes, struct known *known, uint64_t now_ns) {
-    uint8_t fingerprint[CODE_FINGERPRINT_BYTES];
-    uint32_t bytes;
-    struct remote place =
-        code_fingerprint_place(codes->runtime->layout, known->code.address, &bytes);
+    struct code_fingerprint copy;
+    struct range ranges[CODE_FINGERPRINT_PARTS];
+    code_fingerprint_ranges(&known->code.fingerprint, &copy, ranges);
     known->checked_ns = now_ns;
-    return memory_read_one(codes->runtime->memory, place, fingerprint, bytes) == STATUS_OK &&
-           is_same(codes, known, fingerprint);
+    bool is_read = memory_read(codes->runtime->memory, ranges, CODE_FINGERPRINT_PARTS) == STATUS_OK;
+    for (int i = 0; i < CODE_FINGERPRINT_PARTS; i++) {
+        is_read = is_read && (ranges[i].status == STATUS_OK || ranges[i].bytes == 0);
+    }
+    return is_read && code_fingerprint_matches(&known->code.fingerprint, &copy);
 }
 
-/* The code object at an address, read when it is not known; NULL when there is none. */
 struct known *codes_find(struct codes *codes, uint64_t address, uint64_t now_ns) {
     make_room(codes);
     size_t at = slot_of(codes, address);
     struct known *known = codes->slots[at];
     if (known != NULL) {
-        if (known->checked_ns >= codes->fresh_after_ns || is_still(codes, known, now_ns)) {
+        if (is_fresh(codes, known, now_ns) || is_still(codes, known, now_ns)) {
             return known;
         }
         forget(codes, at);
@@ -131,62 +135,59 @@ struct known *codes_find(struct codes *codes, uint64_t address, uint64_t now_ns)
 
 /* ---- checking a whole look ---- */
 
-static enum status check_batch(struct codes *codes, struct known **batch, size_t count,
-                               uint64_t now_ns) {
-    uint8_t copies[CHECK_BATCH][CODE_FINGERPRINT_BYTES];
-    struct range ranges[CHECK_BATCH];
+static enum status check_batch(struct codes *codes, struct known **batch, size_t count) {
+    struct code_fingerprint copies[CHECK_BATCH];
+    struct range ranges[CHECK_BATCH * CODE_FINGERPRINT_PARTS];
     for (size_t i = 0; i < count; i++) {
-        uint32_t bytes;
-        struct remote place =
-            code_fingerprint_place(codes->runtime->layout, batch[i]->code.address, &bytes);
-        ranges[i] = (struct range){place, copies[i], bytes, STATUS_NOT_MAPPED};
-        batch[i]->checked_ns = now_ns;
+        code_fingerprint_ranges(&batch[i]->code.fingerprint, &copies[i],
+                                ranges + i * CODE_FINGERPRINT_PARTS);
     }
-    enum status status = memory_read(codes->runtime->memory, ranges, count);
+    enum status status =
+        memory_read(codes->runtime->memory, ranges, count * CODE_FINGERPRINT_PARTS);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        if (ranges[i].status != STATUS_OK || !is_same(codes, batch[i], copies[i])) {
+        bool is_read = true;
+        for (size_t part = 0; part < CODE_FINGERPRINT_PARTS; part++) {
+            const struct range *range = &ranges[i * CODE_FINGERPRINT_PARTS + part];
+            is_read = is_read && (range->status == STATUS_OK || range->bytes == 0);
+        }
+        if (!is_read || !code_fingerprint_matches(&batch[i]->code.fingerprint, &copies[i])) {
             forget(codes, slot_of(codes, batch[i]->code.address.addr));
         }
     }
     return status;
 }
 
-/* Whether it is time to check; moves the bound before which a check counts for nothing. */
-static bool is_check_due(struct codes *codes, const struct raw_look *look, uint64_t now_ns) {
-    if (!look->has_code_generation) {
-        codes->fresh_after_ns = now_ns - CHECK_NS;
-        return now_ns - codes->checked_ns >= CHECK_NS;
+/* Notes whether code objects were freed since the last look, where the target says so. */
+static void note_generation(struct codes *codes, const struct raw_look *look, uint64_t now_ns) {
+    codes->has_generation = look->has_code_generation;
+    if (look->has_code_generation && look->code_generation != codes->code_generation) {
+        codes->code_generation = look->code_generation;
+        codes->changed_ns = now_ns;
+        codes->epoch++; /* the last stacks of threads that are not in this look are doubtful too */
     }
-    if (look->code_generation == codes->code_generation) {
-        return false;
-    }
-    codes->code_generation = look->code_generation;
-    codes->fresh_after_ns = now_ns;
-    codes->epoch++; /* the last stacks of threads that are not in this look are doubtful too */
-    return true;
 }
 
 enum status codes_check(struct codes *codes, const struct raw_look *look, uint64_t now_ns) {
     struct known *batch[CHECK_BATCH];
     size_t count = 0;
     enum status status = STATUS_OK;
-    if (!is_check_due(codes, look, now_ns)) {
+    note_generation(codes, look, now_ns);
+    if (codes->has_generation && codes->changed_ns != now_ns) {
         return STATUS_OK;
     }
-    codes->checked_ns = now_ns;
     for (size_t i = 0; i < look->frame_count && status == STATUS_OK; i++) {
         struct known *known = codes->slots[slot_of(codes, look->frames[i].code)];
-        if (known == NULL || known->checked_ns == now_ns) {
+        if (known == NULL || known->checked_ns == now_ns || is_fresh(codes, known, now_ns)) {
             continue;
         }
         known->checked_ns = now_ns;
         batch[count++] = known;
         if (count == CHECK_BATCH) {
-            status = check_batch(codes, batch, count, now_ns);
+            status = check_batch(codes, batch, count);
             count = 0;
         }
     }
-    return status == STATUS_OK ? check_batch(codes, batch, count, now_ns) : status;
+    return status == STATUS_OK && count > 0 ? check_batch(codes, batch, count) : status;
 }
 
 static struct frame_id make_frame(struct codes *codes, const struct known *known, int64_t offset) {

@@ -19,6 +19,7 @@ struct known {
     struct code code;
     struct function_id function;
     uint64_t serial; /* counts up from 1 */
+    uint64_t learned_ns;
     uint64_t checked_ns;
     uint32_t *frames;  /* frame_id by instruction offset / 2, plus one for "not begun"; lazily */
     uint8_t *bytecode; /* as last read, with what specialisation made of it; lazily */
@@ -38,7 +39,7 @@ uint64_t codes_epoch(const struct codes *codes);
 
 /* Before the stacks of a look: makes sure that the code objects in it which are known are still
  * what they were, when there is reason to doubt it: the target says that one was freed (3.14-), or
- * the last check is a millisecond old. One batched read. */
+ * the last check is old, by the age of the code object. One batched read. */
 enum status codes_check(struct codes *codes, const struct raw_look *look,
                         uint64_t now_ns) MUST_CHECK;
 

@@ -17,7 +17,7 @@ void resolve_destroy(struct resolve *resolve);
 
 /* Before the stacks of a look: makes sure that the code objects in it which are known are still
  * what they were, when there is reason to doubt it: the target says that one was freed (3.14-), or
- * the last check is a millisecond old. One batched read. */
+ * the last check is old, by the age of the code object. One batched read. */
 enum status resolve_check(struct resolve *resolve, const struct raw_look *look,
                           uint64_t now_ns) MUST_CHECK;
 

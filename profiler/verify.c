@@ -103,10 +103,7 @@ static bool has_stood_still(const struct edge *edge) {
 
 /* From 3.12 a code object carries its version. */
 static uint32_t version_of_code(const struct layout *layout, const struct known *callee) {
-    uint32_t bytes;
-    struct remote place = code_fingerprint_place(layout, callee->code.address, &bytes);
-    uint64_t at = LAYOUT_AT(layout, code, version) - (place.addr - callee->code.address.addr);
-    return at + 4 <= bytes ? load_u32(callee->code.fingerprint + at) : 0;
+    return code_fingerprint_u32(&callee->code, LAYOUT_AT(layout, code, version));
 }
 
 /* In 3.11 only functions do; a function may have been given other code since. */
@@ -159,7 +156,10 @@ static void prove(struct verify *verify, struct edge *edge, const struct call *c
     edge->try_ns = now_ns + edge->pause_ns;
     edge->pause_ns =
         edge->pause_ns * 2 < LAST_TRY_MS * NS_PER_MS ? edge->pause_ns * 2 : LAST_TRY_MS * NS_PER_MS;
-    uint32_t version = version_of(verify->runtime, call);
+    uint32_t flags =
+        code_fingerprint_u32(&call->callee->code, LAYOUT_AT(verify->runtime->layout, code, flags));
+    uint32_t version =
+        callsite_can_prove(flags) ? version_of(verify->runtime, call) : VERSION_CLEARED;
     if (version <= VERSION_CLEARED) {
         return;
     }

@@ -8,11 +8,12 @@
  * __getattribute__ and, in 3.11, __getitem__) is called by the instruction itself with the very
  * function that it is about to call, writes that function's func_version into the inline cache,
  * then the opcode. Version numbers come from a counter that never goes back; when it is used up
- * (2^32) it stays 0, and 0 is nobody's (next_func_version, Objects/funcobject.c, in 3.11 and 3.12;
- * func_state.next_version of the interpreter from 3.13). Who gets one:
- *   3.11   a function, when it is first specialised for (_PyFunction_GetVersionForCurrentState);
- *   3.12   a code object when it is made (co_version, init_code() in Objects/codeobject.c), and a
- *          function made by MAKE_FUNCTION has that of its code; any other, as in 3.11;
+ * (2^32) it stays 0, and 0 is nobody's. Who gets one:
+ *   3.11   a function, when it is first specialised for (_PyFunction_GetVersionForCurrentState(),
+ *          next_func_version, Objects/funcobject.c);
+ *   3.12   a code object when it is made (co_version, init_code() in Objects/codeobject.c,
+ *          _Py_next_func_version), and a function made by MAKE_FUNCTION has that of its code. Any
+ *          other function as in 3.11, but from a counter of its own, func_state.next_version;
  *   3.13-  a code object when it is made, and through MAKE_FUNCTION its functions; nobody else.
  * A function loses it when its __code__, defaults or vectorcall are set: func_version becomes 0
  * (from 3.14 on FUNC_VERSION_CLEARED, 1). So a version stands for one code object, for the life of
@@ -20,10 +21,14 @@
  *
  * What NAMED proves. If callsite_can_prove() the callee's code, and `callee_version` is
  *   - co_version of the callee's code (code.version of the layout, from 3.12), or
- *   - func_version of the function whose frame the callee's is (frame.function; 3.11, 3.12), and
- *     that function still has the callee's code (function.code),
+ *   - in 3.11 func_version of the function whose frame the callee's is (frame.function), and that
+ *     function still has the callee's code (function.code),
  * then this instruction was executed with a function of that code as what it calls: the edge is one
  * of the program's. It stays proved when the bytecode changes later.
+ *   In 3.12 it is a proof but for chance: with two counters, a version can be that of a code object
+ * and of some function that was changed (gh-116916). The second counter counts only functions whose
+ * attributes were set, or that types.FunctionType made, and that were then called often; the first
+ * has gone past several hundred before the program's own code is loaded.
  *
  * What NAMED does not prove:
  *   - that the call is going on now: caller and callee may have been read at two different moments,

@@ -12,18 +12,64 @@ enum {
     CODE_UNITS_LIMIT = 1 << 28,
 };
 
+/* ---- fingerprints ---- */
+
+static uint8_t *part_of(struct code_fingerprint *fingerprint, int part) {
+    return part == 0 ? fingerprint->object : part == 1 ? fingerprint->name : fingerprint->file;
+}
+
+void code_fingerprint_ranges(const struct code_fingerprint *fingerprint,
+                             struct code_fingerprint *copy,
+                             struct range ranges[CODE_FINGERPRINT_PARTS]) {
+    for (int i = 0; i < CODE_FINGERPRINT_PARTS; i++) {
+        ranges[i] = (struct range){fingerprint->from[i], part_of(copy, i), fingerprint->bytes[i],
+                                   STATUS_NOT_MAPPED};
+    }
+}
+
+bool code_fingerprint_matches(const struct code_fingerprint *fingerprint,
+                              const struct code_fingerprint *copy) {
+    return memcmp(fingerprint->object, copy->object, fingerprint->bytes[0]) == 0 &&
+           memcmp(fingerprint->name, copy->name, fingerprint->bytes[1]) == 0 &&
+           memcmp(fingerprint->file, copy->file, fingerprint->bytes[2]) == 0;
+}
+
+uint32_t code_fingerprint_u32(const struct code *code, uint32_t place) {
+    const struct code_fingerprint *fingerprint = &code->fingerprint;
+    uint64_t at = code->address.addr + place - fingerprint->from[0].addr;
+    return at + 4 <= fingerprint->bytes[0] ? load_u32(fingerprint->object + at) : 0;
+}
+
 /* From the field after the object's head to the table of lines: in every version these lie behind
  * one another, and nothing in between is written to after the object was made
  * (Objects/codeobject.c; what changes, co_extra, co_executors, the caches and the bytecode, comes
  * after). */
-struct remote code_fingerprint_place(const struct layout *layout, struct remote code,
-                                     uint32_t *bytes_out) {
+static void take_object(const struct layout *layout, struct remote address, const uint8_t *object,
+                        struct code_fingerprint *out) {
     uint32_t from = LAYOUT_AT(layout, object, var_count);
     uint32_t to = LAYOUT_AT(layout, code, line_table) + 8;
     uint32_t bytes = to > from ? to - from : 0;
-    *bytes_out = bytes < CODE_FINGERPRINT_BYTES ? bytes : CODE_FINGERPRINT_BYTES;
-    return remote_at(code, from);
+    out->bytes[0] = bytes < CODE_FINGERPRINT_BYTES ? bytes : CODE_FINGERPRINT_BYTES;
+    out->from[0] = remote_at(address, from);
+    memcpy(out->object, object + from, out->bytes[0]);
 }
+
+/* The last characters of a string, as many as there is room for: names and paths differ at their
+ * end rather than at their beginning. */
+static enum status take_text(const struct runtime *runtime, struct remote string, int part,
+                             struct code_fingerprint *out) {
+    struct remote chars;
+    size_t bytes;
+    enum status status = object_characters(runtime, string, &chars, &bytes);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    out->bytes[part] = bytes < CODE_FINGERPRINT_TEXT ? (uint32_t)bytes : CODE_FINGERPRINT_TEXT;
+    out->from[part] = remote_at(chars, bytes - out->bytes[part]);
+    return memory_read_one(runtime->memory, out->from[part], part_of(out, part), out->bytes[part]);
+}
+
+/* ---- reading ---- */
 
 /* How much of a code object to read so that every field is in it. */
 static uint32_t object_extent(const struct layout *layout) {
@@ -102,8 +148,15 @@ static enum status decode_object(struct runtime *runtime, const uint8_t *object,
         status = object_text(runtime, load_remote(object + name_at), &out->name);
     }
     if (status == STATUS_OK) {
+        status = take_text(runtime, load_remote(object + name_at), 1, &out->fingerprint);
+    }
+    if (status == STATUS_OK) {
         status = object_text(runtime, load_remote(object + LAYOUT_AT(layout, code, filename)),
                              &out->file);
+    }
+    if (status == STATUS_OK) {
+        status = take_text(runtime, load_remote(object + LAYOUT_AT(layout, code, filename)), 2,
+                           &out->fingerprint);
     }
     if (status == STATUS_OK) {
         status = fetch_line_table(runtime,
@@ -116,7 +169,6 @@ enum status code_fetch(struct runtime *runtime, struct remote address, struct co
     const struct layout *layout = runtime->layout;
     uint8_t object[CODE_OBJECT_BYTES];
     uint32_t extent = object_extent(layout);
-    uint32_t fingerprint_bytes;
     *out = (struct code){.address = address};
     if (extent == 0) {
         return STATUS_BAD_LAYOUT;
@@ -129,8 +181,7 @@ enum status code_fetch(struct runtime *runtime, struct remote address, struct co
     if (status != STATUS_OK) {
         return status;
     }
-    struct remote place = code_fingerprint_place(layout, address, &fingerprint_bytes);
-    memcpy(out->fingerprint, object + (place.addr - address.addr), fingerprint_bytes);
+    take_object(layout, address, object, &out->fingerprint);
     status = decode_object(runtime, object, out);
     return status == STATUS_NOT_MAPPED ? STATUS_TORN : status;
 }

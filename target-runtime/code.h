@@ -12,13 +12,25 @@
 #include "target-runtime/lines.h"
 #include "target-runtime/runtime.h"
 
-/* A stretch of the code object that does not change in its life and differs between any two that
- * live one after the other: pointers to names, file and tables, and first line. */
+/* What tells a code object from one that comes after it at the same address: a stretch of it that
+ * does not change in its life (pointers to names, file and tables, first line), and the beginnings
+ * of the strings with its name and file, for what is freed together is often made again together,
+ * at the same addresses. */
 #define CODE_FINGERPRINT_BYTES 160
+#define CODE_FINGERPRINT_TEXT  256
+enum { CODE_FINGERPRINT_PARTS = 3 };
+
+struct code_fingerprint {
+    struct remote from[CODE_FINGERPRINT_PARTS];
+    uint32_t bytes[CODE_FINGERPRINT_PARTS];
+    uint8_t object[CODE_FINGERPRINT_BYTES];
+    uint8_t name[CODE_FINGERPRINT_TEXT];
+    uint8_t file[CODE_FINGERPRINT_TEXT];
+};
 
 struct code {
     struct remote address;
-    uint8_t fingerprint[CODE_FINGERPRINT_BYTES];
+    struct code_fingerprint fingerprint;
     struct buffer name; /* qualified from 3.11 on; UTF-8 */
     struct buffer file; /* UTF-8 */
     uint32_t first_line;
@@ -28,9 +40,14 @@ struct code {
     size_t line_table_bytes;
 };
 
-/* Where the fingerprint lies: queue `*bytes_out` bytes at the result to check it later. */
-struct remote code_fingerprint_place(const struct layout *layout, struct remote code,
-                                     uint32_t *bytes_out);
+/* The ranges to read to check a fingerprint, into `copy`, which then compares. */
+void code_fingerprint_ranges(const struct code_fingerprint *fingerprint,
+                             struct code_fingerprint *copy,
+                             struct range ranges[CODE_FINGERPRINT_PARTS]);
+bool code_fingerprint_matches(const struct code_fingerprint *fingerprint,
+                              const struct code_fingerprint *copy);
+/* A 4-byte field of the code object that lies in its fingerprint; 0 if it does not. */
+uint32_t code_fingerprint_u32(const struct code *code, uint32_t place);
 
 /* Reads a code object and all it points to. TORN when there is none at that address (any more).
  * `out` is to be given to code_free even then. */

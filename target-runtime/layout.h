@@ -70,7 +70,7 @@
     X(code, first_traceable, 4, OPTIONAL)                                                          \
     X(code, tlbc, 8, OPTIONAL)                                                                     \
     X(code, version, 4, OPTIONAL)                                                                  \
-    /* PyFunctionObject; 3.11 and 3.12, where functions get versions that no code object has */    \
+    /* PyFunctionObject; only 3.11 needs it, where code objects have no version */                 \
     X(function, code, 8, OPTIONAL)                                                                 \
     X(function, version, 4, OPTIONAL)                                                              \
     /* PyObject, PyVarObject */                                                                    \

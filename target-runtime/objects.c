@@ -72,6 +72,17 @@ static enum status string_head_of(const struct runtime *runtime, struct remote o
     return is_sane ? STATUS_OK : STATUS_TORN;
 }
 
+enum status object_characters(const struct runtime *runtime, struct remote object,
+                              struct remote *out, size_t *bytes_out) {
+    struct string_head head;
+    enum status status = string_head_of(runtime, object, &head);
+    if (status == STATUS_OK) {
+        *out = head.chars;
+        *bytes_out = head.length * head.kind;
+    }
+    return status;
+}
+
 static uint32_t character_at(const uint8_t *chars, uint32_t kind, size_t index) {
     uint32_t wide = 0;
     memcpy(&wide, chars + index * kind, kind); /* little-endian, like every target */

@@ -18,6 +18,11 @@
 enum status object_text(const struct runtime *runtime, struct remote object,
                         struct buffer *out) MUST_CHECK;
 
+/* Where a str's characters are, and how many bytes they take. TORN when it does not look like one.
+ */
+enum status object_characters(const struct runtime *runtime, struct remote object,
+                              struct remote *out, size_t *bytes_out) MUST_CHECK;
+
 /* Appends the bytes of a bytes object. TORN when its size exceeds `limit` bytes or is negative. */
 enum status object_bytes(const struct runtime *runtime, struct remote object, size_t limit,
                          struct buffer *out) MUST_CHECK;

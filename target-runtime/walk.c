@@ -410,7 +410,8 @@ static bool walk_copy(struct walk *walk, struct slot *slot, const struct view *f
         LAYOUT_HAS(layout, thread, base_frame) ? VIEW_U64(fields, layout, thread, base_frame) : 0;
     raw->is_complete = follow_chain(walk, slot, head, base, status_out);
     raw->frame_count = walk->look.frame_count - raw->first_frame;
-    raw->is_watched = slot->again_group.count > 0 && mark_still(walk, slot, raw, again);
+    raw->is_watched = raw->frame_count == 0 ||
+                      (slot->again_group.count > 0 && mark_still(walk, slot, raw, again));
     if (raw->is_complete && base == 0 && raw->frame_count > 0) {
         raw->is_complete = is_bottom(slot, &walk->look.frames[walk->look.frame_count - 1]);
     }
@@ -688,11 +689,6 @@ static enum status look_at_interpreters(struct walk *walk) {
         if (view.bytes == NULL) {
             return status != STATUS_OK ? status : number == 0 ? STATUS_NOT_MAPPED : STATUS_OK;
         }
-        if (LAYOUT_HAS(layout, interpreter, code_object_generation)) {
-            walk->look.has_code_generation = true;
-            walk->look.code_generation +=
-                VIEW_U64(&view, layout, interpreter, code_object_generation);
-        }
         remember_interpreter(walk, number, address);
         struct remote link =
             remote_at((struct remote){address}, LAYOUT_AT(layout, interpreter, threads_head));
@@ -704,7 +700,19 @@ static enum status look_at_interpreters(struct walk *walk) {
     return status;
 }
 
-static void want_everything(struct walk *walk) {
+/* The counts of freed code objects, read after the frames: whatever was freed before a frame was
+ * copied is in them. Of an interpreter that is new nothing is known yet, so nothing is missed. */
+static void sum_generations(struct walk *walk, size_t first_range, size_t count) {
+    walk->look.has_code_generation =
+        LAYOUT_HAS(walk->runtime->layout, interpreter, code_object_generation);
+    for (size_t i = 0; i < count && walk->look.has_code_generation; i++) {
+        walk->look.code_generation += copied_u64(&walk->snapshot, first_range + i);
+    }
+}
+
+/* Queues all that is foreseen. Returns the first of the ranges that come last: the interpreters'
+ * counts of freed code objects. */
+static size_t want_everything(struct walk *walk) {
     const struct layout *layout = walk->runtime->layout;
     struct snapshot *snapshot = &walk->snapshot;
     snapshot_reset(snapshot);
@@ -721,6 +729,16 @@ static void want_everything(struct walk *walk) {
     for (size_t i = 0; i < walk->order_count; i++) {
         want_thread(walk, &walk->slots[walk->order[i]]);
     }
+    size_t generations = snapshot->count;
+    for (size_t i = 0;
+         i < walk->interpreter_count && LAYOUT_HAS(layout, interpreter, code_object_generation);
+         i++) {
+        want_one(snapshot,
+                 remote_at(walk->interpreters[i],
+                           LAYOUT_AT(layout, interpreter, code_object_generation)),
+                 8);
+    }
+    return generations;
 }
 
 /* ---- the look ---- */
@@ -747,8 +765,7 @@ struct walk *walk_create(struct runtime *runtime) {
                    LAYOUT_thread_cframe, LAYOUT_thread_current_frame, LAYOUT_thread_base_frame,
                    LAYOUT_thread_thread_id, LAYOUT_thread_native_thread_id, LAYOUT_thread_serial);
     walk->interpreter_fields =
-        STRETCH_OF(layout, LAYOUT_interpreter_next, LAYOUT_interpreter_threads_head,
-                   LAYOUT_interpreter_code_object_generation);
+        STRETCH_OF(layout, LAYOUT_interpreter_next, LAYOUT_interpreter_threads_head);
     walk->frame_fields =
         layout->frame_chain == FRAME_CHAIN_OBJECTS
             ? STRETCH_OF(layout, LAYOUT_frame_object_back, LAYOUT_frame_object_code,
@@ -783,9 +800,11 @@ enum status walk_look(struct walk *walk, const struct raw_look **out) {
     walk->look.frame_count = 0;
     walk->look.has_code_generation = false;
     walk->look.code_generation = 0;
-    want_everything(walk);
+    size_t known_interpreters = walk->interpreter_count;
+    size_t generations = want_everything(walk);
     enum status status = snapshot_fetch(&walk->snapshot);
     if (status == STATUS_OK) {
+        sum_generations(walk, generations, known_interpreters);
         status = look_at_interpreters(walk);
     }
     finish_order(walk);

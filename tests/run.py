@@ -28,6 +28,8 @@ TREE = Path(__file__).resolve().parent.parent
 # How long one program may take, in seconds; longer where a sanitizer or the long set is at work.
 BOUND_SECONDS = 600
 LONG_BOUND_SECONDS = 3600
+# The authorities that this machine trusts, as Debian has them.
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 # How much of the output of a program is shown with a failure.
 SHOWN_LINES = 60
 
@@ -107,24 +109,43 @@ def programs_of(suite):
 # --- What the browser tests import -----------------------------------------------------------------
 
 
+def npm_environment():
+    """The browser is Debian's, nothing may bring one of its own; npm trusts what the machine does."""
+    environment = {"PUPPETEER_SKIP_DOWNLOAD": "1", "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1"}
+    if CERTIFICATES.exists():
+        environment["NODE_EXTRA_CA_CERTS"] = str(CERTIFICATES)
+    return {**environment, **os.environ}
+
+
+def npm_install(folder, made):
+    """Fills `made` with what the lock file in `folder` says, or not at all."""
+    made.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="new-", dir=made.parent) as scratch:
+        fresh = Path(scratch) / "fresh"
+        (fresh / "node_modules").mkdir(parents=True)
+        for file in ("package.json", "package-lock.json"):
+            shutil.copy(folder / file, fresh)
+        command = ["npm", "ci", "--no-audit", "--no-fund"]
+        subprocess.run(command, cwd=fresh, env=npm_environment(), check=True)
+        fresh.rename(made)
+
+
 def install_node_modules():
-    """`npm ci` into the cache, once for each lock file; the tree only gets a link to it."""
+    """`npm ci` into the cache, once for each lock file; the tree only gets a link to it.
+
+    If that fails, npm has said why, and the tests that import what is missing fail.
+    """
     folder = TREE / "tests/browser"
     lock = folder / "package-lock.json"
     if not lock.exists():
         return
-    name = hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
-    made = roots.cache_folder() / "browser" / name
-    if not made.exists():
-        made.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix="new-", dir=made.parent))
-        for file in ("package.json", "package-lock.json"):
-            shutil.copy(folder / file, fresh)
-        # The browser is Debian's; nothing may bring one of its own.
-        environment = {**os.environ, "PUPPETEER_SKIP_DOWNLOAD": "1", "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1"}
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=fresh, env=environment, check=True)
-        (fresh / "node_modules").mkdir(exist_ok=True)
-        fresh.rename(made)
+    made = roots.cache_folder() / "browser" / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
+    try:
+        if not made.exists():
+            npm_install(folder, made)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"browser: {error}", file=sys.stderr, flush=True)
+        return
     link = folder / "node_modules"
     if link.is_symlink():
         link.unlink()

@@ -43,7 +43,6 @@ const struct layout layout_py3_12 = {
             [LAYOUT_frame_executable] = LAYOUT_PLACE(0),
             [LAYOUT_frame_instr_ptr] = LAYOUT_PLACE(56),
             [LAYOUT_frame_owner] = LAYOUT_PLACE(70),
-            [LAYOUT_frame_function] = LAYOUT_PLACE(16),
             /* PyCodeObject, Include/cpython/code.h */
             [LAYOUT_code_argcount] = LAYOUT_PLACE(52),
             [LAYOUT_code_flags] = LAYOUT_PLACE(48),
@@ -56,9 +55,6 @@ const struct layout layout_py3_12 = {
             [LAYOUT_code_adaptive] = LAYOUT_PLACE(192),
             [LAYOUT_code_first_traceable] = LAYOUT_PLACE(176),
             [LAYOUT_code_version] = LAYOUT_PLACE(92),
-            /* PyFunctionObject, Include/cpython/funcobject.h */
-            [LAYOUT_function_code] = LAYOUT_PLACE(48),
-            [LAYOUT_function_version] = LAYOUT_PLACE(136),
             /* PyObject, PyVarObject, Include/object.h */
             [LAYOUT_object_type] = LAYOUT_PLACE(8),
             [LAYOUT_object_var_count] = LAYOUT_PLACE(16),

@@ -9,19 +9,20 @@ is_installed() { # PACKAGE
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-is_there() { # PACKAGE COMMAND
-    if [ "$2" != - ] && command -v "$2" >/dev/null 2>&1; then
-        return 0
-    fi
-    is_installed "$1"
+is_there() { # PACKAGE INSTEAD
+    case $2 in
+        -) is_installed "$1" ;;
+        /*) [ -e "$2" ] || is_installed "$1" ;;
+        *) command -v "$2" >/dev/null 2>&1 || is_installed "$1" ;;
+    esac
 }
 
 missing=
 why_missing=
-while read -r package group command why; do
+while read -r package group instead why; do
     case $package in '' | '#'*) continue ;; esac
     case $groups in *" $group "*) ;; *) continue ;; esac
-    is_there "$package" "$command" && continue
+    is_there "$package" "$instead" && continue
     missing="$missing $package"
     why_missing="$why_missing
   $package: $why"

@@ -608,27 +608,60 @@ static void positions_in_code(struct python *python) {
     code_free(&code);
 }
 
+/* Reads the places of a fingerprint again; whether they hold what they held. */
+/* Reads the places of a fingerprint again; whether they hold what they held. */
+static bool is_still(const struct runtime *runtime, const struct code *code) {
+    struct code_fingerprint copy;
+    struct range ranges[CODE_FINGERPRINT_PARTS];
+    code_fingerprint_ranges(&code->fingerprint, &copy, ranges);
+    assert_int_equal(memory_read(runtime->memory, ranges, CODE_FINGERPRINT_PARTS), STATUS_OK);
+    for (size_t i = 0; i < CODE_FINGERPRINT_PARTS; i++) {
+        assert_int_equal(ranges[i].status, STATUS_OK);
+        assert_true(ranges[i].bytes > 0);
+    }
+    return code_fingerprint_matches(&code->fingerprint, &copy);
+}
+
 /* What must differ between any two code objects that lived at one address. */
 static void fingerprints_differ(struct python *python) {
     struct runtime runtime;
-    struct code first;
-    struct code second;
+    struct code code;
     const struct python_code one = {"f", "f", "a.py", 1, 8, 0, false};
-    const struct python_code other = {"g", "g", "a.py", 1, 8, 0, false};
+    const struct python_code others[] = {{"g", "g", "a.py", 1, 8, 0, false},
+                                         {"f", "f", "b.py", 1, 8, 0, false},
+                                         {"f", "f", "a.py", 2, 8, 0, false}};
     uint64_t address = python_code(python, &one);
-    uint32_t bytes;
-    struct remote place = code_fingerprint_place(python->layout, at(address), &bytes);
     python_attach(python, &runtime);
-    assert_true(bytes > 0 && bytes <= CODE_FINGERPRINT_BYTES && place.addr > address);
-    assert_int_equal(code_fetch(&runtime, at(address), &first), STATUS_OK);
-    assert_int_equal(code_fetch(&runtime, at(address), &second), STATUS_OK);
-    assert_memory_equal(first.fingerprint, second.fingerprint, bytes);
-    code_free(&second);
-    python_recode(python, address, &other);
-    assert_int_equal(code_fetch(&runtime, at(address), &second), STATUS_OK);
-    assert_memory_not_equal(first.fingerprint, second.fingerprint, bytes);
-    code_free(&first);
-    code_free(&second);
+    for (size_t i = 0; i < COUNT(others); i++) {
+        python_recode(python, address, &one);
+        assert_int_equal(code_fetch(&runtime, at(address), &code), STATUS_OK);
+        assert_true(is_still(&runtime, &code));
+        python_recode(python, address, &others[i]);
+        assert_false(is_still(&runtime, &code));
+        code_free(&code);
+    }
+}
+
+/* Freed together and made again together: every pointer is what it was, the strings are not. */
+static void fingerprints_differ_at_the_same_addresses(struct python *python) {
+    struct runtime runtime;
+    struct code code;
+    uint64_t address = python_function(python, "function");
+    bool has_qualname = LAYOUT_HAS(python->layout, code, qualname);
+    const enum layout_field strings[] = {
+        has_qualname ? LAYOUT_code_qualname : LAYOUT_code_name,
+        LAYOUT_code_filename,
+    };
+    python_attach(python, &runtime);
+    for (size_t i = 0; i < COUNT(strings); i++) {
+        assert_int_equal(code_fetch(&runtime, at(address), &code), STATUS_OK);
+        assert_true(is_still(&runtime, &code));
+        uint64_t characters = python_get(python, address, strings[i]) +
+                              LAYOUT_AT(python->layout, unicode, ascii_data);
+        fake_write(&python->fake, characters, "other", 5);
+        assert_false(is_still(&runtime, &code));
+        code_free(&code);
+    }
 }
 
 /* ---- what is about all of the process ---- */
@@ -689,6 +722,7 @@ int main(void) {
         SCENARIO(sizes_of_code_are_bounded),
         SCENARIO(positions_in_code),
         SCENARIO(fingerprints_differ),
+        SCENARIO(fingerprints_differ_at_the_same_addresses),
         SCENARIO(end_of_the_process_is_told),
     };
     return scenarios_run("objects", scenarios, COUNT(scenarios));

@@ -17,6 +17,7 @@
 enum {
     DEEP = 20000,
     MANY = 3000,
+    BELIEVED_MS = 25,  /* no code object is believed unchecked for so long */
     SETTLE_LOOKS = 20, /* after so many looks a stack that stands still is known to the root */
 };
 
@@ -193,12 +194,13 @@ static void standing_still_costs_little(struct python *python) {
         look(&bench, 0);
         assert_int_equal(memory->calls - before, 1);
     }
-    bool has_generation = LAYOUT_HAS(python->layout, interpreter, code_object_generation);
-    for (int i = 0; i < 20; i++) {
-        uint64_t before = memory->calls;
+    uint64_t calls = memory->calls;
+    for (int i = 0; i < 100; i++) {
         look(&bench, 2 * NS_PER_MS);
-        assert_int_equal(memory->calls - before, has_generation ? 1 : 2);
     }
+    calls = memory->calls - calls;
+    bool has_generation = LAYOUT_HAS(python->layout, interpreter, code_object_generation);
+    assert_true(has_generation ? calls == 100 : calls > 100 && calls <= 200);
     expect_whole(&bench);
     bench_close(&bench);
 }
@@ -432,7 +434,7 @@ static void nothing_can_be_read(struct python *python) {
 /* ---- code objects that are replaced ---- */
 
 /* One that was freed, and whose memory is another's now, is noticed: when the target says that one
- * was freed (3.14-), else within a millisecond. */
+ * was freed (3.14-), else before long. */
 static void code_at_the_same_address(struct python *python) {
     struct bench bench;
     const struct python_code first = {"first", "first", "a.py", 10, 8, 0, false};
@@ -445,7 +447,7 @@ static void code_at_the_same_address(struct python *python) {
     expect_whole(&bench);
     python_recode(python, code, &other);
     python_set(python, python->interpreter, LAYOUT_interpreter_code_object_generation, 9);
-    look(&bench, 2 * NS_PER_MS);
+    look(&bench, BELIEVED_MS * NS_PER_MS);
     expect_true(&bench);
     assert_null(strstr(text_of(&bench), "first"));
     settle(&bench);
@@ -467,9 +469,9 @@ static void code_at_the_same_address_later(struct python *python) {
     look(&bench, 2 * NS_PER_MS);
     python_recode(python, code, &other);
     python_set(python, python->interpreter, LAYOUT_interpreter_code_object_generation, 9);
-    look(&bench, 2 * NS_PER_MS);
+    look(&bench, BELIEVED_MS * NS_PER_MS);
     call(&bench, code, 2);
-    look(&bench, NS_PER_MS / 10); /* the last check is not a millisecond old */
+    look(&bench, NS_PER_MS / 10);
     expect_true(&bench);
     assert_null(strstr(text_of(&bench), "first"));
     settle(&bench);
@@ -486,7 +488,7 @@ static void code_that_is_freed(struct python *python) {
     expect_whole(&bench);
     fake_unmap(&python->fake, bench.thread.frames[bench.thread.count - 1].code, 1);
     python_set(python, python->interpreter, LAYOUT_interpreter_code_object_generation, 9);
-    look(&bench, 2 * NS_PER_MS);
+    look(&bench, BELIEVED_MS * NS_PER_MS);
     assert_null(strstr(text_of(&bench), "freed"));
     assert_int_equal(bench.flags, SAMPLE_UNVERIFIED);
     bench_close(&bench);
@@ -523,7 +525,7 @@ static void end_of_the_process(struct python *python) {
     assert_int_equal(walk_look(bench.walk, &seen), STATUS_OK);
     python->fake.fail_at = python->fake.reads + 1;
     python->fake.fail_status = STATUS_GONE;
-    bench.now_ns += 2 * NS_PER_MS;
+    bench.now_ns += BELIEVED_MS * NS_PER_MS;
     assert_int_equal(resolve_check(bench.resolve, seen, bench.now_ns), STATUS_GONE);
     assert_int_equal(walk_look(bench.walk, &seen), STATUS_GONE);
     bench_close(&bench);

@@ -55,7 +55,7 @@ static void test_groups_are_fetched_at_once(void **state) {
         struct snapshot_group groups[3];
         for (size_t g = 0; g < 3; g++) {
             groups[g] = snapshot_group_begin(&bench.snapshot);
-            for (uint64_t i = 0; i < 20; i++) {
+            for (uint64_t i = 20; i-- > 0;) {
                 snapshot_want(&bench.snapshot, &groups[g], heap_at(&bench, 8 * g + 4096 * i),
                               64 + 8 * (uint32_t)i);
             }
@@ -80,8 +80,8 @@ static void test_views_end_where_copies_end(void **state) {
     bench_open(&bench);
     struct snapshot_group group = snapshot_group_begin(&bench.snapshot);
     assert_null(snapshot_view(&bench.snapshot, &group, heap_at(&bench, 0), 8));
-    snapshot_want(&bench.snapshot, &group, heap_at(&bench, 64), 64);
     snapshot_want(&bench.snapshot, &group, heap_at(&bench, 256), 64);
+    snapshot_want(&bench.snapshot, &group, heap_at(&bench, 64), 64);
     assert_int_equal(snapshot_fetch(&bench.snapshot), STATUS_OK);
     static const struct {
         uint64_t offset;
@@ -106,9 +106,9 @@ static void test_ranges_that_are_not_mapped_are_not_there(void **state) {
     struct bench bench;
     bench_open(&bench);
     struct snapshot_group group = snapshot_group_begin(&bench.snapshot);
-    snapshot_want(&bench.snapshot, &group, (struct remote){0x1000}, 64);
-    snapshot_want(&bench.snapshot, &group, heap_at(&bench, 0), 64);
     snapshot_want(&bench.snapshot, &group, heap_at(&bench, HEAP_BYTES - 8), 16);
+    snapshot_want(&bench.snapshot, &group, heap_at(&bench, 0), 64);
+    snapshot_want(&bench.snapshot, &group, (struct remote){0x1000}, 64);
     assert_int_equal(snapshot_fetch(&bench.snapshot), STATUS_OK);
     assert_null(snapshot_view(&bench.snapshot, &group, (struct remote){0x1000}, 8));
     expect_view(&bench, &group, 0, 64);
@@ -179,7 +179,7 @@ static void test_room_for_much(void **state) {
     for (int round = 0; round < 4; round++) {
         snapshot_reset(&bench.snapshot);
         struct snapshot_group group = snapshot_group_begin(&bench.snapshot);
-        for (uint64_t i = 0; i < WANTED; i++) {
+        for (uint64_t i = WANTED; i-- > 0;) {
             snapshot_want(&bench.snapshot, &group, heap_at(&bench, 16 * i),
                           BYTES + 8 * (uint32_t)(i % 2));
         }
