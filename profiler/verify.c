@@ -9,9 +9,10 @@
 
 enum {
     EDGE_LIMIT = 1 << 20, /* so many calls are remembered; then all are forgotten */
-    /* A call counts as seen if it stood still in at least one of so many of its looks. */
-    MOVED_PER_STEADY = 4,
+    /* A call counts as seen if it stood still so often, and in one of so many of its looks. */
     STEADY_LEAST = 3,
+    LOOKS_PER_STEADY = 4,
+    LOOKS_PER_STEADY_GENERATOR = 32, /* a link to the resuming frame stands only while it runs */
     STEADY_ENOUGH = 8,
     COUNT_LIMIT = 1 << 16, /* then both counts are halved: the past fades */
     FIRST_TRY_MS = 2,
@@ -29,17 +30,20 @@ struct edge {
     int64_t proved_offset; /* where the bytecode calls the callee from, or NOT_PROVED */
     uint32_t steady;       /* looks in which it was new and stood still */
     uint32_t moved;        /* looks in which it was new and did not */
+    uint32_t least;        /* what steady must be at least once it has been seen moving */
+    uint32_t share;        /* and one in how many of its looks */
     uint64_t try_ns;       /* when to look at the bytecode again */
     uint64_t pause_ns;
 };
 
 #define NOT_PROVED INT64_MIN
 
-/* A version of code that was proved to be somebody's callee: whose it is. */
+/* Whose a version is: of code that was met as somebody's callee. */
 struct named {
     uint32_t version; /* identity */
     uint32_t reserved;
     uint64_t address; /* payload: of the code object */
+    uint64_t serial;  /* payload: known.serial, for another may come to be at that address */
 };
 
 struct verify {
@@ -73,6 +77,8 @@ static struct edge *edge_of(struct verify *verify, const struct call *call) {
         .offset = call->offset,
         .is_from_c = call->is_from_c,
         .proved_offset = NOT_PROVED,
+        .least = STEADY_LEAST,
+        .share = LOOKS_PER_STEADY,
         .pause_ns = FIRST_TRY_MS * NS_PER_MS,
     };
     if (verify->edges.count >= EDGE_LIMIT) {
@@ -95,11 +101,37 @@ static void count_look(struct edge *edge, enum sight sight) {
 
 /* Seen once, and never otherwise: a call that takes its time. Else a fair share is asked for. */
 static bool has_stood_still(const struct edge *edge) {
-    return edge->steady >= (edge->moved == 0 ? 1 : STEADY_LEAST) &&
-           edge->steady * MOVED_PER_STEADY >= edge->moved;
+    uint32_t least = edge->moved == 0 ? 1 : edge->least;
+    return edge->steady >= least && edge->steady * edge->share >= edge->moved;
 }
 
 /* ---- what the bytecode says ---- */
+
+/* The call site at an instruction, by the bytecode as it is now; false if that cannot be had. */
+static bool site_at(struct verify *verify, struct known *known, int64_t offset, uint64_t now_ns,
+                    struct callsite *out) {
+    const struct opcode_table *table = verify->runtime->layout->opcodes;
+    const uint8_t *code =
+        table != NULL && offset >= 0 ? codes_bytecode(verify->codes, known, now_ns) : NULL;
+    if (code != NULL) {
+        *out = callsite_at(table, code, (uint32_t)known->code.code_bytes, (uint32_t)offset);
+    }
+    return code != NULL;
+}
+
+/* How much standing still it takes: more where the instruction was last specialised for another
+ * callee or can have none right above it (no refutation: a guard may have failed), less where it
+ * resumes generators, whose frames are linked to the caller only while they run. */
+static void weigh_site(struct verify *verify, struct edge *edge, const struct call *call,
+                       uint64_t now_ns) {
+    struct callsite site;
+    if (site_at(verify, call->caller, call->offset, now_ns, &site)) {
+        bool is_other = site.kind == CALLSITE_NAMED || !site.pushes;
+        edge->least = is_other ? STEADY_ENOUGH : STEADY_LEAST;
+        edge->share =
+            site.kind == CALLSITE_GENERATOR ? LOOKS_PER_STEADY_GENERATOR : LOOKS_PER_STEADY;
+    }
+}
 
 /* From 3.12 a code object carries its version. */
 static uint32_t version_of_code(const struct layout *layout, const struct known *callee) {
@@ -156,6 +188,7 @@ static void prove(struct verify *verify, struct edge *edge, const struct call *c
     edge->try_ns = now_ns + edge->pause_ns;
     edge->pause_ns =
         edge->pause_ns * 2 < LAST_TRY_MS * NS_PER_MS ? edge->pause_ns * 2 : LAST_TRY_MS * NS_PER_MS;
+    weigh_site(verify, edge, call, now_ns);
     uint32_t flags =
         code_fingerprint_u32(&call->callee->code, LAYOUT_AT(verify->runtime->layout, code, flags));
     uint32_t version =
@@ -163,42 +196,34 @@ static void prove(struct verify *verify, struct edge *edge, const struct call *c
     if (version <= VERSION_CLEARED) {
         return;
     }
+    struct named named = {version, 0, call->callee->code.address.addr, call->callee->serial};
+    *(struct named *)table_row(&verify->named, table_intern(&verify->named, &named)) = named;
     int64_t offset = named_offset(verify, call, version, now_ns);
     codes_forget_bytecode(call->caller);
     if (offset < 0 || named_offset(verify, call, version, now_ns) != offset) {
         return;
     }
-    struct named named = {version, 0, call->callee->code.address.addr};
-    struct named *row = table_row(&verify->named, table_intern(&verify->named, &named));
-    row->address = named.address;
     edge->proved_offset = offset;
 }
 
 struct known *verify_callee(struct verify *verify, struct known *caller, int64_t offset,
                             uint64_t now_ns) {
-    const struct opcode_table *table = verify->runtime->layout->opcodes;
-    const uint8_t *code =
-        table != NULL && offset >= 0 ? codes_bytecode(verify->codes, caller, now_ns) : NULL;
-    if (code == NULL) {
-        return NULL;
+    struct callsite site;
+    uint32_t id = 0;
+    if (site_at(verify, caller, offset, now_ns, &site) && site.kind == CALLSITE_NAMED) {
+        id = table_find(&verify->named, &site.callee_version);
     }
-    struct callsite site =
-        callsite_at(table, code, (uint32_t)caller->code.code_bytes, (uint32_t)offset);
-    uint32_t id =
-        site.kind == CALLSITE_NAMED ? table_find(&verify->named, &site.callee_version) : 0;
     if (id == 0) {
         return NULL;
     }
     const struct named *named = table_row(&verify->named, id);
-    return codes_find(verify->codes, named->address, now_ns);
+    struct known *known = codes_find(verify->codes, named->address, now_ns);
+    return known != NULL && known->serial == named->serial ? known : NULL;
 }
 
 bool verify_is_alone(struct verify *verify, struct known *caller, int64_t offset, uint64_t now_ns) {
-    const struct opcode_table *table = verify->runtime->layout->opcodes;
-    const uint8_t *code =
-        table != NULL && offset >= 0 ? codes_bytecode(verify->codes, caller, now_ns) : NULL;
-    return code != NULL &&
-           !callsite_at(table, code, (uint32_t)caller->code.code_bytes, (uint32_t)offset).pushes;
+    struct callsite site;
+    return site_at(verify, caller, offset, now_ns, &site) && !site.pushes;
 }
 
 /* ---- the judgement ---- */

@@ -88,9 +88,9 @@ struct instruction {
 };
 
 /* Goes from instruction to instruction. Behind one that is OPCODE_HIDDEN a few units can be either
- * cache or instructions; they are left out up to the first unit that begins an instruction
- * whichever they are. An opcode that the version does not have counts as an instruction without a
- * cache. */
+ * cache or instructions; they are left out, up to the first unit that begins an instruction
+ * whichever way they are read. A byte that is no opcode of the version counts as an instruction
+ * without a cache. */
 struct opcode_walk {
     const struct opcode_table *table;
     const uint8_t *code;

@@ -10,7 +10,7 @@ enum {
     THREAD_LIMIT = 65536,
     FRAME_LIMIT = 1 << 17,
     OWNER_GENERATOR = 1, /* FRAME_OWNED_BY_GENERATOR, pycore_frame.h (3.11) */
-    DOUBT_LOOKS = 64,
+    DOUBT_LOOKS = 8,
     MEET_STEPS = 64,
     BOTTOM_VOTES = 3,
     DETOUR_LIMIT = 64, /* threads that ended while the list was walked */
@@ -216,7 +216,11 @@ static bool follow_chain(struct walk *walk, struct slot *slot, uint64_t at, uint
     const struct layout *layout = walk->runtime->layout;
     size_t first = walk->look.frame_count;
     bool may_end = true;
-    for (int depth = 0; at != 0 && depth < FRAME_LIMIT; depth++) {
+    uint64_t milestone = 0; /* a chain that comes back to one is a circle; set ever farther apart */
+    for (int depth = 0; at != 0 && at != milestone && depth < FRAME_LIMIT; depth++) {
+        if ((depth & (depth - 1)) == 0) {
+            milestone = at;
+        }
         struct remote from = remote_at((struct remote){at}, walk->frame_fields.at);
         struct view view = {snapshot_view_or_read(&walk->snapshot, &slot->frame_group, from,
                                                   walk->frame_fields.bytes, status_out),
@@ -306,7 +310,9 @@ static bool mark_still(const struct walk *walk, struct slot *slot, const struct 
 
 /* ---- one thread ---- */
 
-/* Queues one thread: its fields, then its frames, then the pointer to the newest frame again. */
+/* Queues one thread: its fields, then its frames; while there are doubts, then the pointer to the
+ * newest frame and the frames again: what it leads to in between, and is the same on both sides,
+ * was there at that instant. */
 static void want_thread(struct walk *walk, struct slot *slot) {
     struct snapshot *snapshot = &walk->snapshot;
     const struct stretch *fields = &walk->thread_fields;
@@ -319,13 +325,14 @@ static void want_thread(struct walk *walk, struct slot *slot) {
     slot->head_group = prediction_want(&slot->heads, snapshot);
     slot->frame_group = prediction_want(&slot->frames, snapshot);
     slot->again_group = snapshot_group_begin(snapshot);
-    if (slot->doubts > 0) {
-        slot->again_group = prediction_want(&slot->frames, snapshot);
+    if (slot->doubts == 0) {
+        return;
     }
     slot->pointer_again = want_one(snapshot, remote_at(slot->state, walk->pointer_at), 8);
     if (slot->cframe.addr != 0) {
         slot->head_again = want_one(snapshot, slot->cframe, 8);
     }
+    slot->again_group = prediction_want(&slot->frames, snapshot);
 }
 
 /* What an 8-byte range of the snapshot holds; 0 if it could not be read. */
@@ -348,14 +355,14 @@ static bool head_through_cframe(struct walk *walk, struct slot *slot, uint64_t c
     }
     *head_out = load_u64(head);
     prediction_touch(&slot->heads, place, 8);
-    if (slot->cframe.addr != place.addr) {
+    if (slot->cframe.addr != place.addr && slot->doubts > 0) {
         size_t first = snapshot->count;
         slot->cframe = place;
         slot->pointer_again = want_one(snapshot, remote_at(slot->state, walk->pointer_at), 8);
         slot->head_again = want_one(snapshot, place, 8);
         *status_out = memory_read(snapshot->memory, snapshot->ranges + first, 2);
     }
-    bool is_same = copied_u64(snapshot, slot->pointer_again) == cframe;
+    bool is_same = slot->doubts > 0 && copied_u64(snapshot, slot->pointer_again) == cframe;
     *again_out = is_same ? copied_u64(snapshot, slot->head_again) : 0;
     return true;
 }
@@ -368,7 +375,7 @@ static bool first_frame(struct walk *walk, struct slot *slot, const struct view 
     case FRAME_CHAIN_OBJECTS:
     case FRAME_CHAIN_CURRENT:
         *head_out = pointer;
-        *again_out = copied_u64(&walk->snapshot, slot->pointer_again);
+        *again_out = slot->doubts > 0 ? copied_u64(&walk->snapshot, slot->pointer_again) : 0;
         return true;
     case FRAME_CHAIN_CFRAME:
         return head_through_cframe(walk, slot, pointer, head_out, again_out, status_out);

@@ -24,6 +24,7 @@ enum {
 /* What is known here of a code object. */
 struct known_code {
     uint64_t address;
+    uint64_t function; /* an object of it; 3.11 */
     struct python_code code;
 };
 
@@ -186,17 +187,49 @@ static uint8_t find_opcode(const struct layout *layout, uint8_t wanted, uint8_t 
     return (uint8_t)best;
 }
 
-/* The same instruction again and again: one that may call somebody, or one that cannot. A position
- * in its cache counts as one in the instruction (opcodes.h). */
-static uint8_t *make_bytecode(const struct python *python, const struct python_code *code) {
+/* The first opcode that was specialised for a Python function, whose version is in its cache. */
+static uint8_t find_naming_opcode(const struct layout *layout) {
+    for (uint32_t i = 0; layout->opcodes != NULL && i < 256; i++) {
+        const struct opcode *row = &layout->opcodes->rows[i];
+        if (row->version_unit != 0 && (row->flags & OPCODE_SHORT_VERSION) == 0) {
+            return (uint8_t)i;
+        }
+    }
+    return 0;
+}
+
+/* The instruction that a code object is made of: one that names its callee, one that may call
+ * somebody, or one that cannot. */
+static uint8_t choose_opcode(const struct layout *layout, const struct python_code *code) {
     uint8_t odd = OPCODE_PREFIX | OPCODE_HIDDEN | OPCODE_GENERATOR;
-    uint8_t opcode = code->is_quiet
-                         ? find_opcode(python->layout, OPCODE_QUIET, odd | OPCODE_PUSHES)
-                         : find_opcode(python->layout, OPCODE_PUSHES, odd | OPCODE_QUIET);
+    uint8_t naming = code->callee_version != 0 ? find_naming_opcode(layout) : 0;
+    return naming != 0      ? naming
+           : code->is_quiet ? find_opcode(layout, OPCODE_QUIET, odd | OPCODE_PUSHES)
+                            : find_opcode(layout, OPCODE_PUSHES, odd | OPCODE_QUIET);
+}
+
+uint64_t python_stride(const struct python *python, const struct python_code *code) {
+    uint8_t opcode = choose_opcode(python->layout, code);
     uint32_t cache_units = opcode != 0 ? python->layout->opcodes->rows[opcode].cache_units : 0;
-    uint8_t *bytecode = memory_zeroed(code->units, OPCODE_UNIT_BYTES);
-    for (uint32_t i = 0; i < code->units; i += 1 + cache_units) {
-        bytecode[i * OPCODE_UNIT_BYTES] = opcode;
+    return (UINT64_C(1) + cache_units) * OPCODE_UNIT_BYTES;
+}
+
+/* The same instruction again and again; before those that name their callee one that is quiet. A
+ * position in a cache counts as one in its instruction (opcodes.h). */
+static uint8_t *make_bytecode(const struct python *python, const struct python_code *code) {
+    const struct layout *layout = python->layout;
+    uint8_t opcode = choose_opcode(layout, code);
+    uint8_t version_unit = opcode != 0 ? layout->opcodes->rows[opcode].version_unit : 0;
+    uint64_t bytes = (uint64_t)code->units * OPCODE_UNIT_BYTES;
+    uint64_t at = version_unit != 0 ? OPCODE_UNIT_BYTES : 0;
+    uint8_t *bytecode = memory_zeroed(bytes, 1);
+    bytecode[0] = find_opcode(layout, OPCODE_QUIET, OPCODE_PREFIX | OPCODE_HIDDEN | OPCODE_PUSHES);
+    for (; at < bytes; at += python_stride(python, code)) {
+        uint64_t version_at = at + (uint64_t)version_unit * OPCODE_UNIT_BYTES;
+        bytecode[at] = opcode;
+        if (version_unit != 0 && version_at + sizeof code->callee_version <= bytes) {
+            memcpy(bytecode + version_at, &code->callee_version, sizeof code->callee_version);
+        }
     }
     return bytecode;
 }
@@ -225,6 +258,7 @@ static void fill_code(struct python *python, uint64_t at, const struct python_co
     python_set(python, at, LAYOUT_code_line_table, make_line_table(python, code->units));
     python_set(python, at, LAYOUT_code_unit_count, code->units);
     python_set(python, at, LAYOUT_code_first_traceable, code->first_traceable);
+    python_set(python, at, LAYOUT_code_version, code->version);
     fill_bytecode(python, at, code);
 }
 
@@ -237,6 +271,17 @@ static struct known_code *find_known(const struct python *python, uint64_t addre
     return NULL;
 }
 
+static uint64_t make_function(struct python *python, uint64_t address,
+                              const struct python_code *code) {
+    if (!LAYOUT_HAS(python->layout, function, code)) {
+        return 0;
+    }
+    uint64_t function = python_structure(python, "function", 0);
+    python_set(python, function, LAYOUT_function_code, address);
+    python_set(python, function, LAYOUT_function_version, code->version);
+    return function;
+}
+
 /* From 3.11 on the bytecode is part of the code object. */
 uint64_t python_code(struct python *python, const struct python_code *code) {
     bool has_bytecode = python->layout->place[LAYOUT_code_adaptive] != 0;
@@ -246,7 +291,8 @@ uint64_t python_code(struct python *python, const struct python_code *code) {
         python->codes = memory_grow(python->codes, sizeof *python->codes, python->code_count + 1,
                                     &python->code_capacity);
     }
-    python->codes[python->code_count++] = (struct known_code){address, *code};
+    uint64_t function = make_function(python, address, code);
+    python->codes[python->code_count++] = (struct known_code){address, function, *code};
     return address;
 }
 
@@ -255,11 +301,18 @@ void python_recode(struct python *python, uint64_t address, const struct python_
     assert_non_null(known);
     assert_int_equal(known->code.units, code->units);
     fill_code(python, address, code);
+    known->function = make_function(python, address, code);
     known->code = *code;
 }
 
+uint64_t python_function_of(const struct python *python, uint64_t code) {
+    const struct known_code *known = find_known(python, code);
+    assert_non_null(known);
+    return known->function;
+}
+
 uint64_t python_function(struct python *python, const char *name) {
-    struct python_code code = {name, name, "program.py", 10, 8, 0, false};
+    struct python_code code = {name, name, "program.py", 10, 8, 0, false, 0, 0};
     return python_code(python, &code);
 }
 
@@ -421,6 +474,7 @@ static void fill_frame(struct python *python, struct python_thread *thread, uint
     python_set(python, frame, LAYOUT_frame_owner, owner);
     python_set(python, frame, LAYOUT_frame_object_generator,
                owner == OWNED_BY_GENERATOR ? python->none : 0);
+    python_set(python, frame, LAYOUT_frame_function, python_function_of(python, code));
     python_set(python, frame, LAYOUT_frame_tlbc_index, 0);
     thread->has_entered = false;
 }

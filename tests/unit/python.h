@@ -92,12 +92,21 @@ struct python_code {
     uint32_t units;           /* of 2 bytes; unit i is on line first_line + i */
     uint32_t first_traceable; /* unit */
     bool is_quiet;            /* its instructions call nobody; else each of them may */
+    /* Its version, and that of the function that its instructions (but for the first, which is
+     * quiet) were specialised for; from 3.11 on. 0: none. */
+    uint32_t version;
+    uint32_t callee_version;
 };
+
+/* Bytes from one instruction of such a code object to the next: they have caches from 3.11 on. */
+uint64_t python_stride(const struct python *python, const struct python_code *code);
 
 uint64_t python_code(struct python *python, const struct python_code *code);
 /* Another code object at the address of one with as many units. */
 void python_recode(struct python *python, uint64_t address, const struct python_code *code);
-/* The simplest: `name` in name.py from line 10 on, 8 units. */
+/* A function object of a code object; 0 where the version's are not looked at. */
+uint64_t python_function_of(const struct python *python, uint64_t code);
+/* The simplest: `name` in program.py from line 10 on, 8 units. */
 uint64_t python_function(struct python *python, const char *name);
 
 /* ---- threads and frames ---- */

@@ -31,14 +31,21 @@ static size_t layout_count(void) {
 }
 
 int scenarios_run(const char *group, const struct scenario *scenarios, size_t count) {
-    size_t total = count * layout_count();
-    struct pairing *pairings = memory_zeroed(total, sizeof *pairings);
-    struct CMUnitTest *tests = memory_zeroed(total, sizeof *tests);
-    struct buffer *names = memory_zeroed(total, sizeof *names);
-    for (size_t i = 0; i < total; i++) {
-        pairings[i] = (struct pairing){&scenarios[i % count], layouts[i / count]};
-        buffer_printf(&names[i], "%s, %s", pairings[i].scenario->name, pairings[i].layout->label);
-        tests[i] = (struct CMUnitTest){names[i].data, run_pairing, NULL, NULL, &pairings[i]};
+    size_t limit = count * layout_count();
+    size_t total = 0;
+    struct pairing *pairings = memory_zeroed(limit, sizeof *pairings);
+    struct CMUnitTest *tests = memory_zeroed(limit, sizeof *tests);
+    struct buffer *names = memory_zeroed(limit, sizeof *names);
+    for (size_t i = 0; i < limit; i++) {
+        struct pairing pairing = {&scenarios[i % count], layouts[i / count]};
+        if (pairing.scenario->fits != NULL && !pairing.scenario->fits(pairing.layout)) {
+            continue;
+        }
+        pairings[total] = pairing;
+        buffer_printf(&names[total], "%s, %s", pairing.scenario->name, pairing.layout->label);
+        tests[total] =
+            (struct CMUnitTest){names[total].data, run_pairing, NULL, NULL, &pairings[total]};
+        total++;
     }
     int failed = _cmocka_run_group_tests(group, tests, total, NULL, NULL);
     for (size_t i = 0; i < total; i++) {

@@ -492,7 +492,7 @@ static void kernel_ids_of_threads(struct python *python) {
 static void code_is_read(struct python *python) {
     struct runtime runtime;
     struct code code;
-    const struct python_code made = {"method", "Class.method", "/a/b.py", 77, 21, 0, false};
+    const struct python_code made = {"method", "Class.method", "/a/b.py", 77, 21, 0, false, 0, 0};
     bool has_qualname = LAYOUT_HAS(python->layout, code, qualname);
     uint64_t address = python_code(python, &made);
     python_attach(python, &runtime);
@@ -517,7 +517,7 @@ static void code_is_read(struct python *python) {
 static void code_of_a_shim_is_hidden(struct python *python) {
     struct runtime runtime;
     struct code code;
-    const struct python_code made = {"__init__", "__init__", "__init__", 1, 3, 4, false};
+    const struct python_code made = {"__init__", "__init__", "__init__", 1, 3, 4, false, 0, 0};
     uint64_t address = python_code(python, &made);
     python_attach(python, &runtime);
     assert_int_equal(code_fetch(&runtime, at(address), &code), STATUS_OK);
@@ -626,10 +626,10 @@ static bool is_still(const struct runtime *runtime, const struct code *code) {
 static void fingerprints_differ(struct python *python) {
     struct runtime runtime;
     struct code code;
-    const struct python_code one = {"f", "f", "a.py", 1, 8, 0, false};
-    const struct python_code others[] = {{"g", "g", "a.py", 1, 8, 0, false},
-                                         {"f", "f", "b.py", 1, 8, 0, false},
-                                         {"f", "f", "a.py", 2, 8, 0, false}};
+    const struct python_code one = {"f", "f", "a.py", 1, 8, 0, false, 0, 0};
+    const struct python_code others[] = {{"g", "g", "a.py", 1, 8, 0, false, 0, 0},
+                                         {"f", "f", "b.py", 1, 8, 0, false, 0, 0},
+                                         {"f", "f", "a.py", 2, 8, 0, false, 0, 0}};
     uint64_t address = python_code(python, &one);
     python_attach(python, &runtime);
     for (size_t i = 0; i < COUNT(others); i++) {

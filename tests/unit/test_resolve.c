@@ -122,7 +122,7 @@ static void start_working(struct bench *bench) {
 
 static void names_files_and_lines(struct python *python) {
     struct bench bench;
-    const struct python_code method = {"run", "Class.run", "/a/b.py", 77, 20, 0, false};
+    const struct python_code method = {"run", "Class.run", "/a/b.py", 77, 20, 0, false, 0, 0};
     bench_open(&bench, python);
     start_working(&bench);
     call(&bench, python_code(python, &method), 38);
@@ -167,7 +167,7 @@ static void many_functions(struct python *python) {
     for (uint32_t i = 0; i < MANY; i++) {
         char name[32];
         snprintf(name, sizeof name, "f%u", i);
-        struct python_code code = {name, name, "many.py", i + 1, 4, 0, false};
+        struct python_code code = {name, name, "many.py", i + 1, 4, 0, false, 0, 0};
         uint64_t address = python_code(python, &code);
         assert_int_not_equal(address, 0);
         call(&bench, address, 2);
@@ -291,7 +291,7 @@ static void newest_frame_is_gone(struct python *python) {
 static void newest_frame_is_gone_from_a_quiet_caller(struct python *python) {
     struct bench bench;
     struct buffer expected = {0};
-    const struct python_code quiet = {"quiet", "quiet", "q.py", 5, 8, 0, true};
+    const struct python_code quiet = {"quiet", "quiet", "q.py", 5, 8, 0, true, 0, 0};
     bench_open(&bench, python);
     start_working(&bench);
     call(&bench, python_code(python, &quiet), 2);
@@ -378,7 +378,7 @@ static void position_in_a_copy_of_the_code(struct python *python) {
 
 static void hidden_frames_are_left_out(struct python *python) {
     struct bench bench;
-    const struct python_code shim = {"__init__", "__init__", "__init__", 1, 3, 4, false};
+    const struct python_code shim = {"__init__", "__init__", "__init__", 1, 3, 4, false, 0, 0};
     bench_open(&bench, python);
     start_working(&bench);
     bool has_shims = LAYOUT_HAS(python->layout, code, first_traceable);
@@ -437,8 +437,8 @@ static void nothing_can_be_read(struct python *python) {
  * was freed (3.14-), else before long. */
 static void code_at_the_same_address(struct python *python) {
     struct bench bench;
-    const struct python_code first = {"first", "first", "a.py", 10, 8, 0, false};
-    const struct python_code other = {"other", "other", "b.py", 50, 8, 0, false};
+    const struct python_code first = {"first", "first", "a.py", 10, 8, 0, false, 0, 0};
+    const struct python_code other = {"other", "other", "b.py", 50, 8, 0, false, 0, 0};
     bench_open(&bench, python);
     start_working(&bench);
     uint64_t code = python_code(python, &first);
@@ -458,8 +458,8 @@ static void code_at_the_same_address(struct python *python) {
 /* It was not on the stack when it was freed; nobody looked at it meanwhile. */
 static void code_at_the_same_address_later(struct python *python) {
     struct bench bench;
-    const struct python_code first = {"first", "first", "a.py", 10, 8, 0, false};
-    const struct python_code other = {"other", "other", "b.py", 50, 8, 0, false};
+    const struct python_code first = {"first", "first", "a.py", 10, 8, 0, false, 0, 0};
+    const struct python_code other = {"other", "other", "b.py", 50, 8, 0, false, 0, 0};
     bench_open(&bench, python);
     start_working(&bench);
     uint64_t code = python_code(python, &first);

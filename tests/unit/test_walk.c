@@ -294,6 +294,8 @@ static void chain_in_a_circle(struct python *python) {
         watcher_look(&watcher);
         assert_int_equal(watcher.look->thread_count, 1);
         assert_false(watcher.look->threads[0].is_complete);
+        /* Noticed before it costs much. */
+        assert_true(watcher.look->frame_count < 1000);
     }
     python_thread_free(&thread);
     watcher_close(&watcher);

@@ -136,12 +136,13 @@ static void motion_of_a_new_stack(struct python *python) {
     watcher_close(&watcher);
 }
 
-/* A function is called and left, again and again, before every single read. */
+/* A function is called and left, again and again. (Were it both between any two reads, at their
+ * very beat, it would look as if it stood still, whatever is read.) */
 static void move_each_read(void *context, uint64_t number) {
     struct motion *motion = context;
-    if (number % 2 == 0) {
+    if (number % 5 == 0) {
         call_once(motion->watcher->python, motion->thread);
-    } else {
+    } else if (number % 5 == 3) {
         return_once(motion->watcher->python, motion->thread);
     }
 }

@@ -60,15 +60,15 @@ const struct raw_thread *watcher_find(const struct watcher *watcher,
 
 bool watcher_has_frames(const struct watcher *watcher, const struct raw_thread *raw,
                         const struct python_frame *frames, size_t count) {
-    const struct raw_frame *seen = watcher->look->frames + raw->first_frame;
     size_t found = 0;
     for (size_t i = count; i-- > 0;) {
         if (frames[i].code == 0) {
             continue;
         }
         uint64_t position = python_position(watcher->python, frames[i].code, frames[i].offset);
-        if (found == raw->frame_count || seen[found].code != frames[i].code ||
-            seen[found].position != position || seen[found].tlbc_index != 0) {
+        const struct raw_frame *seen = &watcher->look->frames[raw->first_frame + found];
+        if (found == raw->frame_count || seen->code != frames[i].code ||
+            seen->position != position || seen->tlbc_index != 0) {
             return false;
         }
         found++;

@@ -1,0 +1,3 @@
+from chain import three
+
+assert three
