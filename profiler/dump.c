@@ -43,7 +43,7 @@ static enum status look_once(struct session *session, struct roster *roster,
     *count_out = 0;
     for (size_t i = 0; i < look->thread_count; i++) {
         const struct raw_thread *thread = &look->threads[i];
-        struct member member = roster_member(roster, thread);
+        struct member member = roster_member(roster, thread, true);
         if (!member.is_wanted) {
             continue;
         }

@@ -187,12 +187,13 @@ void roster_meet(struct roster *roster, const struct raw_look *look, uint64_t no
     roster_read_names(roster, now_ns, false);
 }
 
-struct member roster_member(struct roster *roster, const struct raw_thread *thread) {
+struct member roster_member(struct roster *roster, const struct raw_thread *thread,
+                            bool has_sample) {
     struct person *person = &roster->people[thread->slot];
     if (!person->is_decided) {
         decide(roster, person);
     }
-    if (person->is_wanted && person->thread.id == 0) {
+    if (has_sample && person->is_wanted && person->thread.id == 0) {
         enter(roster, person);
     }
     return (struct member){person->thread, person->is_wanted,

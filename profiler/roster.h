@@ -34,8 +34,10 @@ void roster_destroy(struct roster *roster);
 
 /* Takes in the threads that are new in this look, or turned out to be others. */
 void roster_meet(struct roster *roster, const struct raw_look *look, uint64_t now_ns);
-/* Who a thread of the last look is; if it is wanted, it is entered into the trace. */
-struct member roster_member(struct roster *roster, const struct raw_thread *thread);
+/* Who a thread of the last look is. With `has_sample` one that is wanted is entered into the trace;
+ * else its thread may be 0. */
+struct member roster_member(struct roster *roster, const struct raw_thread *thread,
+                            bool has_sample);
 
 /* Asks Python again for names: those that are still unknown and due (a thread registers its name
  * a moment after it began), or with `all` every one, since a name may change. */

@@ -101,7 +101,7 @@ static enum status take_thread(struct sampler *sampler, const struct raw_look *l
         health->empty++;
         return STATUS_OK;
     }
-    struct member member = roster_member(sampler->roster, thread);
+    struct member member = roster_member(sampler->roster, thread, thread->frame_count > 0);
     if (!member.is_wanted) {
         if (member.is_settled) {
             walk_skip(sampler->session.walk, thread->slot);
