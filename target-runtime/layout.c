@@ -52,7 +52,7 @@ struct choice_need {
 };
 
 #define NEED(choice, value, field)                                                                 \
-    { offsetof(struct layout, choice), value, LAYOUT_##field }
+    ((struct choice_need){offsetof(struct layout, choice), value, LAYOUT_##field})
 
 static const struct choice_need choice_needs[] = {
     NEED(frame_chain, FRAME_CHAIN_OBJECTS, thread_frame),

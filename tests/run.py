@@ -30,7 +30,7 @@ BOUND_SECONDS = 600
 LONG_BOUND_SECONDS = 3600
 # The authorities that this machine trusts, as Debian has them.
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-# How much of the output of a program is shown with a failure.
+# How many lines of what a failed test says, and of its program's standard error, are shown.
 SHOWN_LINES = 60
 
 RESULT = re.compile(r"^(ok|not ok)\b\s*(\d+)?\s*(?:-\s*)?(.*)$")
@@ -243,6 +243,8 @@ def run(program):
     for complaint in complaints:
         results.append(Result("failed", complaint, texts[0].splitlines()[-SHOWN_LINES:]))
     failures = [result for result in results if result.outcome == "failed"]
+    for failure in failures:
+        failure.notes = failure.notes[:SHOWN_LINES]
     if failures:
         failures[-1].notes += tail
     return results
@@ -259,7 +261,7 @@ def tell(program, results, seconds):
             print(f"  skipped: {result.name}")
         if result.outcome == "failed":
             print(f"  FAILED: {program.name}: {result.name}")
-            print("".join(f"    {note}\n" for note in result.notes[-SHOWN_LINES:]), end="", flush=True)
+            print("".join(f"    {note}\n" for note in result.notes), end="", flush=True)
 
 
 def counts_text(counts):

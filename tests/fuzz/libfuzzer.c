@@ -1,9 +1,10 @@
 /* The targets of tests/unit/fuzz_targets.h for libFuzzer, which comes with clang:
  *
- *   make CC=clang SAN=fuzzer-no-link,address,undefined build/pyrometer
- *   clang -fsanitize=fuzzer,address,undefined -I. tests/fuzz/libfuzzer.c tests/unit/[!t]*.c \
- *     build/clang-fuzzer-no-link-address-undefined/libpyrometer.a -lcmocka -lelf -o build/fuzz
- *   FUZZ_TARGET=lines build/fuzz -max_total_time=600
+ *   B=build/fuzz
+ *   make CC=clang SAN=fuzzer-no-link,address,undefined BUILD=$B $B/libpyrometer.a
+ *   clang -g -fsanitize=fuzzer,address,undefined -I. tests/fuzz/libfuzzer.c tests/unit/[!t]*.c \
+ *     $B/libpyrometer.a -lcmocka -lelf -lcjson -o $B/fuzz
+ *   FUZZ_TARGET=lines $B/fuzz -max_total_time=600
  *
  * A failed assertion ends the program, as libFuzzer wants it. */
 #include <stdio.h>

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from harness import (
     PYROMETER, TARGET_ENVIRONMENT, Skip, case, each_version, every, expect, expect_equal,
-    expect_status, functions_of, is_sleeping, main, need_root, newest_here, parse_collapsed, three,
+    expect_status, functions_of, is_sleeping, main, need_root, newest_here, parse_collapsed,
+    private_mounts, three,
     wait_until)
 
 NEW_PIDS = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
@@ -120,7 +121,7 @@ def other_mount_namespace(work, interpreter):
     (hidden / "bin" / python.name).write_bytes(b"not an ELF file, seen from outside")
     environment = dict(TARGET_ENVIRONMENT, LD_LIBRARY_PATH=str(hidden / "lib"))
     target = work.target_of(
-        ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", hidden,
+        [*private_mounts(), "sh", "-c", script, "sh", hidden,
          python.parent.parent, hidden / "bin" / python.name, work.programs(None) / "puppet.py"],
         env=environment)
     expect("prefix/bin" in os.readlink(f"/proc/{target.pid}/exe"), "not the copy is running")

@@ -12,7 +12,7 @@ from pathlib import Path
 from harness import (
     PYROMETER, Skip, case, each_version, expect, expect_devices_unharmed, expect_equal,
     expect_refusal, expect_status, functions_of, main, need_root, newest, newest_here, own_devices,
-    parse_collapsed, samples_of, three, wait_until)
+    parse_collapsed, private_mounts, samples_of, three, wait_until)
 
 NOBODY = 65534
 
@@ -360,7 +360,7 @@ exit $status
 
 def on_small_disk(work, options, *command):
     need_root()
-    prefix = ["unshare", "--mount", "--propagation", "private", "sh", "-c", SMALL_DISK, "sh",
+    prefix = [*private_mounts(), "sh", "-c", SMALL_DISK, "sh",
               str(work.out), options]
     result = work.profiler_of([*prefix, *map(str, command)]).finish()
     if result.status == 99:

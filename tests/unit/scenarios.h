@@ -13,10 +13,8 @@ struct scenario {
     bool (*fits)(const struct layout *layout); /* NULL: every layout does */
 };
 
-#define SCENARIO(function)                                                                         \
-    { #function, function, NULL }
-#define SCENARIO_FOR(function, fits)                                                               \
-    { #function, function, fits }
+#define SCENARIO(function)           ((struct scenario){#function, function, NULL})
+#define SCENARIO_FOR(function, fits) ((struct scenario){#function, function, fits})
 
 /* One test for each scenario and layout that fits it, called "NAME, LABEL". Returns how many
  * failed. */

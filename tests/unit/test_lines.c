@@ -39,8 +39,7 @@ struct expected {
     struct source_range range;
 };
 
-#define LINE(number)                                                                               \
-    { .line = (number) }
+#define LINE(number) ((struct source_range){.line = (number)})
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static void assert_range(struct source_range found, struct source_range wanted, int64_t offset) {
@@ -137,7 +136,7 @@ static void test_ranges_of_nothing(void **state) {
 
 /* ---- from 3.11 ---- */
 
-#define HEAD(kind, units) (0x80 | (kind) << 3 | ((units)-1))
+#define HEAD(kind, units) (0x80 | (kind) << 3 | (-1 + (units)))
 
 static const uint8_t locations[] = {
     HEAD(3, 2),  0x4d,            /* 0 to 4: columns 3 * 8 + 4 = 28 to 41 */

@@ -462,16 +462,20 @@ static void kernel_ids_of_threads(struct python *python) {
     struct thread_id_place place = THREAD_ID_PLACE_UNKNOWN;
     static const struct thread_ids tasks[] = {{500, 5}, {501, 6}};
     python_attach(python, &runtime);
+    uint32_t id = 6;
     if (LAYOUT_HAS(python->layout, thread, native_thread_id)) {
         const struct raw_thread known = {.native_id = 6};
         assert_int_equal(thread_native_id(&runtime, &known, tasks, 2, &place), 6);
-        const struct raw_thread unknown = {.ident = 0x1000};
+        /* Not bound yet: 0 stays 0, whatever the C library has. */
+        const struct raw_thread unknown = {.ident = fake_place(&python->fake, 2304, 8)};
+        fake_write(&python->fake, unknown.ident + 720, &id, sizeof id);
         assert_int_equal(thread_native_id(&runtime, &unknown, tasks, 2, &place), 0);
+        assert_int_equal(place.offset, -1);
         return;
     }
     static const uint32_t offsets[] = {720, 48, 2304 - 4};
     for (size_t i = 0; i < COUNT(offsets); i++) {
-        uint32_t id = 6;
+        id = 6;
         place = THREAD_ID_PLACE_UNKNOWN;
         const struct raw_thread raw = {.ident = fake_place(&python->fake, 2304, 8)};
         fake_write(&python->fake, raw.ident + offsets[i], &id, sizeof id);

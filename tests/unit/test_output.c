@@ -285,7 +285,49 @@ static void test_symbolic_link_to_what_is_not_there_yet(void **state) {
     expect_content(in_folder("real/target.txt"), "new");
 }
 
+static void test_chain_of_links(void **state) {
+    (void)state;
+    assert_int_equal(mkdir(in_folder("a"), 0755), 0);
+    assert_int_equal(mkdir(in_folder("a/b"), 0755), 0);
+    assert_int_equal(symlink("a/second", in_folder("first")), 0);
+    assert_int_equal(symlink("b/third", in_folder("a/second")), 0);
+    assert_int_equal(symlink(in_folder("last.txt"), in_folder("a/b/third")), 0);
+    expect_written(in_folder("first"), "new");
+    expect_content(in_folder("last.txt"), "new");
+    assert_int_equal(files_in_folder(), 3);
+}
+
+static void test_links_in_a_circle(void **state) {
+    (void)state;
+    assert_int_equal(symlink("b", in_folder("a")), 0);
+    assert_int_equal(symlink("a", in_folder("b")), 0);
+    struct error error = {0};
+    enum status status = output_write(in_folder("a"), write_text, "new", &error);
+    /* Either it is refused, or one of the two is a file then; it ends. */
+    assert_true(status == STATUS_OK || status == STATUS_NO_OUTPUT);
+    assert_int_equal(files_in_folder(), 2);
+}
+
 /* ---- what is no regular file ---- */
+
+/* A file that is open stays the one that it is, as with a shell's `> file`. */
+static void test_open_file_is_written_to(void **state) {
+    (void)state;
+    struct stat before;
+    struct stat after;
+    struct error error = {0};
+    char path[32];
+    put(in_folder("open.txt"), "");
+    int file = open(in_folder("open.txt"), O_WRONLY);
+    assert_int_equal(fstat(file, &before), 0);
+    snprintf(path, sizeof path, "/dev/fd/%d", file);
+    assert_int_equal(output_check(path, &error), STATUS_OK);
+    expect_written(path, "through the descriptor");
+    expect_content(in_folder("open.txt"), "through the descriptor");
+    assert_int_equal(stat(in_folder("open.txt"), &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    close(file);
+}
 
 static void test_devices_are_written_to(void **state) {
     (void)state;
@@ -428,6 +470,9 @@ int main(void) {
         IN_FOLDER(test_left_over_part),
         IN_FOLDER(test_symbolic_link_is_followed),
         IN_FOLDER(test_symbolic_link_to_what_is_not_there_yet),
+        IN_FOLDER(test_chain_of_links),
+        IN_FOLDER(test_links_in_a_circle),
+        IN_FOLDER(test_open_file_is_written_to),
         IN_FOLDER(test_devices_are_written_to),
         IN_FOLDER(test_pipe_is_written_to),
         IN_FOLDER(test_standard_output),

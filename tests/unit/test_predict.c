@@ -16,7 +16,11 @@
 #define HEAP       UINT64_C(0x550000000000)
 #define HEAP_BYTES (UINT64_C(8) << 20)
 
-enum { FRAME_BYTES = 80, AGED_LOOKS = 140 };
+enum {
+    FRAME_BYTES = 80,
+    MOST_BYTES = 256, /* that are looked at together: layout_check() allows no larger frame */
+    AGED_LOOKS = 140,
+};
 
 static uint32_t next_random(uint32_t *state) {
     *state = *state * 1664525 + 1013904223;
@@ -28,11 +32,12 @@ struct bench {
     struct snapshot snapshot;
     struct prediction prediction;
     struct snapshot_group group;
+    uint32_t bytes; /* of each look at a place */
 };
 
 /* Every 8 bytes of the heap hold their own address. */
 static void bench_open(struct bench *bench, uint64_t heap_bytes) {
-    *bench = (struct bench){0};
+    *bench = (struct bench){.bytes = FRAME_BYTES};
     fake_init(&bench->fake);
     fake_map(&bench->fake, HEAP, heap_bytes);
     for (uint64_t at = HEAP; at < HEAP + heap_bytes; at += 8) {
@@ -67,11 +72,11 @@ static void look_at(struct bench *bench, uint64_t address) {
     enum status status = STATUS_OK;
     struct remote from = {address};
     const uint8_t *view =
-        snapshot_view_or_read(&bench->snapshot, &bench->group, from, FRAME_BYTES, &status);
+        snapshot_view_or_read(&bench->snapshot, &bench->group, from, bench->bytes, &status);
     assert_non_null(view);
     assert_int_equal(status, STATUS_OK);
-    assert_true(is_copy_of(view, address, FRAME_BYTES));
-    prediction_touch(&bench->prediction, from, FRAME_BYTES);
+    assert_true(is_copy_of(view, address, bench->bytes));
+    prediction_touch(&bench->prediction, from, bench->bytes);
 }
 
 static void finish(struct bench *bench) {
@@ -131,6 +136,24 @@ static void test_long_stack(void **state) {
         places[COUNT - 1 - i] = HEAP + 4096 + i * 120;
     }
     expect_foreseen(places, COUNT);
+}
+
+/* Wherever a long copy is cut in pieces, what is looked at together is together. */
+static void test_large_frames(void **state) {
+    (void)state;
+    enum { COUNT = 3000 };
+    struct bench bench;
+    static uint64_t places[COUNT];
+    bench_open(&bench, HEAP_BYTES);
+    bench.bytes = MOST_BYTES;
+    for (uint64_t gap = 8; gap < 600; gap += 72) {
+        for (size_t i = 0; i < COUNT; i++) {
+            places[COUNT - 1 - i] = HEAP + 4096 + i * gap;
+        }
+        look_at_all(&bench, places, COUNT);
+        assert_int_equal(look_at_all(&bench, places, COUNT), 0);
+    }
+    bench_close(&bench);
 }
 
 /* Frames of different sizes at overlapping places, as one call pattern follows another. */
@@ -259,6 +282,7 @@ int main(void) {
         cmocka_unit_test(test_one_place),
         cmocka_unit_test(test_places_in_any_order),
         cmocka_unit_test(test_long_stack),
+        cmocka_unit_test(test_large_frames),
         cmocka_unit_test(test_overlapping_places),
         cmocka_unit_test(test_next_look_is_foreseen),
         cmocka_unit_test(test_old_places_are_forgotten),

@@ -82,6 +82,12 @@ static void test_zombie(void **state) {
     wait_until_zombie(pid);
     assert_int_equal(process_open(&process, pid, &error), STATUS_GONE);
     assert_non_null(strstr(error.detail, "zombie"));
+    /* It has no arguments any more. */
+    struct buffer command = {0};
+    const struct process zombie = {.pid = pid, .pidfd = -1};
+    process_command(&zombie, &command);
+    assert_string_equal(command.data, "[test_reader]");
+    buffer_deinit(&command);
     reap(pid);
     assert_int_equal(process_open(&process, pid, &error), STATUS_NO_PROCESS);
 }

@@ -309,6 +309,49 @@ static void newest_frame_is_gone_from_a_quiet_caller(struct python *python) {
     bench_close(&bench);
 }
 
+static bool has_versions(const struct layout *layout) {
+    return LAYOUT_HAS(layout, code, version) || LAYOUT_HAS(layout, function, version);
+}
+
+/* Its caller's instruction says whom it calls, so that it is known who that was. */
+static void newest_frame_is_gone_and_named(struct python *python) {
+    struct bench bench;
+    struct buffer expected = {0};
+    const struct python_code caller = {"caller", "caller", "c.py", 5, 30, 0, false, 50, 51};
+    const struct python_code callee = {"callee", "callee", "c.py", 50, 8, 0, false, 51, 0};
+    bench_open(&bench, python);
+    start_working(&bench);
+    call(&bench, python_code(python, &caller), 2);
+    call(&bench, python_code(python, &callee), 0); /* on its first line */
+    settle(&bench);
+    expect_whole(&bench);
+    python_describe(python, &bench.thread, &expected);
+    clear_newest(&bench);
+    look(&bench, 2 * NS_PER_MS);
+    expect_text(&bench, expected.data, SAMPLE_INFERRED);
+    buffer_deinit(&expected);
+    bench_close(&bench);
+}
+
+/* The line of a call is that of the instruction that makes it, if the caller is elsewhere by now.
+ */
+static void line_of_a_call_is_mended(struct python *python) {
+    struct bench bench;
+    const struct python_code caller = {"caller", "caller", "c.py", 5, 30, 0, false, 50, 51};
+    const struct python_code callee = {"callee", "callee", "c.py", 50, 8, 0, false, 51, 0};
+    bench_open(&bench, python);
+    start_working(&bench);
+    settle(&bench);
+    call(&bench, python_code(python, &caller), 0); /* quiet: it cannot have called from there */
+    call(&bench, python_code(python, &callee), 4);
+    look(&bench, 2 * NS_PER_MS);
+    expect_text(&bench,
+                "<module> (program.py:11);main (program.py:12);work (program.py:13);"
+                "caller (c.py:6);callee (c.py:52)",
+                SAMPLE_MENDED);
+    bench_close(&bench);
+}
+
 static void frame_in_the_middle_is_gone(struct python *python) {
     struct bench bench;
     struct buffer expected = {0};
@@ -542,6 +585,8 @@ int main(void) {
         SCENARIO(callees_by_turns),
         SCENARIO(newest_frame_is_gone),
         SCENARIO(newest_frame_is_gone_from_a_quiet_caller),
+        SCENARIO_FOR(newest_frame_is_gone_and_named, has_versions),
+        SCENARIO_FOR(line_of_a_call_is_mended, has_versions),
         SCENARIO(frame_in_the_middle_is_gone),
         SCENARIO(position_outside_of_the_code),
         SCENARIO(frame_that_has_not_begun),
