@@ -79,7 +79,11 @@ _libc = ctypes.CDLL(None)
 
 
 def _die_with_parent():
+    """And with signals as a program at a terminal has them: what runs in the background of a shell
+    without job control ignores SIGINT, and Pyrometer goes on ignoring what it was started with."""
     _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_DFL)
 
 
 class Process:
