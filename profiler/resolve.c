@@ -216,7 +216,7 @@ struct resolved resolve_stack(struct resolve *resolve, const struct raw_look *lo
                               const struct raw_thread *thread, uint64_t now_ns) {
     struct climb climb = {
         .resolve = resolve,
-        .leaf = look->frames + thread->first_frame,
+        .leaf = thread->frame_count > 0 ? look->frames + thread->first_frame : NULL,
         .count = thread->frame_count,
         .history = history_of(resolve, thread),
         .is_watched = thread->is_watched,

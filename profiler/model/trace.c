@@ -35,7 +35,7 @@ void trace_deinit(struct trace *trace) {
 
 struct string_id trace_text(struct trace *trace, const char *text, size_t bytes) {
     struct buffer valid = {0};
-    const char *end = text + bytes;
+    const char *end = bytes > 0 ? text + bytes : text;
     while (text < end) {
         /* A NUL is escaped too: trace_string() gives texts that end at their first one. */
         const char *nul = memchr(text, '\0', (size_t)(end - text));
