@@ -5,7 +5,8 @@
 
 TEST_IMAGES is the built program, LABEL the layout's ("3.11"), COMMAND starts that Python, for example
 `python3.11` or `chroot /some/root python3.14`. Writes tests/images/LABEL/memory.image, and
-expected.txt as the Python itself tells it; fails when the two do not agree.
+expected.txt as the Python itself tells it; fails when the two do not agree. Where that Python lies in
+somebody's home, put another path of the same length in its place, in both files, before you commit.
 """
 
 import os
