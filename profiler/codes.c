@@ -197,8 +197,12 @@ static struct frame_id make_frame(struct codes *codes, const struct known *known
         source = line_at(codes->runtime->layout->line_table, code->line_table,
                          code->line_table_bytes, code->first_line, offset);
     }
-    struct trace_frame frame = {known->function, source.line,       source.end_line,
-                                source.column,   source.end_column, FRAME_PYTHON};
+    struct trace_frame frame = {.function = known->function,
+                                .line = source.line,
+                                .end_line = source.end_line,
+                                .column = source.column,
+                                .end_column = source.end_column,
+                                .kind = FRAME_PYTHON};
     return trace_intern_frame(codes->trace, frame);
 }
 

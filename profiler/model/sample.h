@@ -34,13 +34,24 @@ enum sample_flag {
     SAMPLE_INFERRED = 1 << 3,
 };
 
+/* What the thread was doing: bits of sample.state. None set: nobody asked. */
+enum sample_state {
+    STATE_RUNNING = 1 << 0,    /* on a CPU */
+    STATE_RUNNABLE = 1 << 1,   /* would run, but waits for a CPU */
+    STATE_WAITING = 1 << 2,    /* waits in the kernel */
+    STATE_HAS_GIL = 1 << 3,    /* holds the GIL; attached, on a free-threaded build */
+    STATE_WANTS_GIL = 1 << 4,  /* waits for the GIL */
+    STATE_COLLECTING = 1 << 5, /* in the garbage collector */
+    STATE_EXCEPTION = 1 << 6,  /* handles an exception */
+};
+
 struct sample {
     uint64_t time_ns;   /* when, since the start of the run */
     uint64_t weight_ns; /* the time it stands for: since the previous tick */
     struct thread_ref thread;
     struct stack_id stack;
-    uint32_t flags;
-    uint32_t reserved;
+    uint32_t flags; /* enum sample_flag */
+    uint32_t state; /* enum sample_state */
 };
 
 #endif

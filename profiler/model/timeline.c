@@ -150,13 +150,16 @@ static struct timeline_run run_of(const struct sample *sample, uint64_t previous
         start_ns = previous_end_ns;
     }
     uint64_t end_ns = sample->time_ns > start_ns ? sample->time_ns : start_ns;
-    return (struct timeline_run){
-        .start_ns = start_ns, .weight_ns = end_ns - start_ns, .stack = sample->stack, .samples = 1};
+    return (struct timeline_run){.start_ns = start_ns,
+                                 .weight_ns = end_ns - start_ns,
+                                 .stack = sample->stack,
+                                 .samples = 1,
+                                 .state = sample->state};
 }
 
 static bool run_merge(struct timeline_run *last, const struct timeline_run *run) {
-    if (last->stack.id != run->stack.id || last->start_ns + last->weight_ns != run->start_ns ||
-        last->samples == UINT32_MAX) {
+    if (last->stack.id != run->stack.id || last->state != run->state ||
+        last->start_ns + last->weight_ns != run->start_ns || last->samples == UINT32_MAX) {
         return false;
     }
     last->weight_ns += run->weight_ns;

@@ -1,8 +1,8 @@
 /* The order of samples, thread by thread, in bounded memory.
  *
  * Equal neighbours are one run: a run begins at `start_ns`, lasts `weight_ns`, and stands for
- * `samples` samples. Each thread fills a small block; full blocks go to a temporary file that has
- * no name, so nothing is left behind whatever happens. */
+ * `samples` samples of one stack in one state. Each thread fills a small block; full blocks go to a
+ * temporary file that has no name, so nothing is left behind whatever happens. */
 #ifndef PYROMETER_MODEL_TIMELINE_H
 #define PYROMETER_MODEL_TIMELINE_H
 
@@ -16,6 +16,8 @@ struct timeline_run {
     uint64_t weight_ns; /* time it stands for; the next run may begin later (a gap) */
     struct stack_id stack;
     uint32_t samples;
+    uint32_t state; /* enum sample_state */
+    uint32_t reserved;
 };
 
 struct timeline;

@@ -1,8 +1,10 @@
 #include "profiler/model/trace.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "profiler/base/arena.h"
 #include "profiler/base/buffer.h"
 
 enum status trace_init(struct trace *trace, bool with_timeline, struct error *error) {
@@ -19,11 +21,24 @@ enum status trace_init(struct trace *trace, bool with_timeline, struct error *er
     table_init(&trace->stacks, sizeof(struct trace_stack), offsetof(struct trace_stack, depth));
     table_init(&trace->threads, sizeof(struct trace_thread), offsetof(struct trace_thread, name));
     table_init(&trace->tallies, sizeof(struct trace_tally), offsetof(struct trace_tally, samples));
+    table_init(&trace->processes, sizeof(struct trace_process),
+               offsetof(struct trace_process, parent_pid));
+    table_init(&trace->codes, sizeof(struct trace_code), sizeof(struct trace_code));
+    table_init(&trace->instructions, sizeof(struct trace_instruction),
+               offsetof(struct trace_instruction, opcode));
+    table_init(&trace->sources, sizeof(struct trace_source), offsetof(struct trace_source, bytes));
     return STATUS_OK;
 }
 
 void trace_deinit(struct trace *trace) {
     timeline_destroy(trace->timeline);
+    for (uint32_t id = 1; id <= trace->sources.count; id++) {
+        free(((struct trace_source *)table_row(&trace->sources, id))->text);
+    }
+    table_deinit(&trace->sources);
+    table_deinit(&trace->instructions);
+    table_deinit(&trace->codes);
+    table_deinit(&trace->processes);
     table_deinit(&trace->tallies);
     table_deinit(&trace->threads);
     table_deinit(&trace->stacks);
@@ -33,18 +48,23 @@ void trace_deinit(struct trace *trace) {
     *trace = (struct trace){0};
 }
 
-struct string_id trace_text(struct trace *trace, const char *text, size_t bytes) {
-    struct buffer valid = {0};
+/* Appends text of any bytes as valid UTF-8 without a NUL: trace_string() gives texts that end at
+ * their first one. */
+static void append_valid(struct buffer *valid, const char *text, size_t bytes) {
     const char *end = bytes > 0 ? text + bytes : text;
     while (text < end) {
-        /* A NUL is escaped too: trace_string() gives texts that end at their first one. */
         const char *nul = memchr(text, '\0', (size_t)(end - text));
-        buffer_append_utf8(&valid, text, (size_t)((nul ? nul : end) - text));
+        buffer_append_utf8(valid, text, (size_t)((nul ? nul : end) - text));
         if (nul) {
-            buffer_append(&valid, "\\x00", 4);
+            buffer_append(valid, "\\x00", 4);
         }
         text = nul ? nul + 1 : end;
     }
+}
+
+struct string_id trace_text(struct trace *trace, const char *text, size_t bytes) {
+    struct buffer valid = {0};
+    append_valid(&valid, text, bytes);
     struct string_id id = {strings_intern(&trace->strings, valid.data, valid.length)};
     buffer_deinit(&valid);
     return id;
@@ -79,6 +99,49 @@ struct thread_ref trace_intern_thread(struct trace *trace, struct trace_thread t
     row->name = thread.name;
     row->is_main = thread.is_main;
     return (struct thread_ref){id};
+}
+
+/* Interns the key of `row` and copies the rest. */
+static uint32_t intern_whole(struct table *table, const void *row, size_t bytes) {
+    uint32_t id = table_intern(table, row);
+    memcpy(table_row(table, id), row, bytes);
+    return id;
+}
+
+uint32_t trace_intern_process(struct trace *trace, const struct trace_process *process) {
+    return intern_whole(&trace->processes, process, sizeof *process);
+}
+
+uint32_t trace_intern_code(struct trace *trace, struct trace_code code) {
+    return table_intern(&trace->codes, &code);
+}
+
+uint32_t trace_intern_instruction(struct trace *trace,
+                                  const struct trace_instruction *instruction) {
+    assert(instruction->code >= 1 && instruction->code <= trace->codes.count);
+    return intern_whole(&trace->instructions, instruction, sizeof *instruction);
+}
+
+void trace_set_source(struct trace *trace, struct string_id file, const char *text, size_t bytes) {
+    if (trace_source(trace, file)) {
+        return;
+    }
+    struct buffer valid = {0};
+    append_valid(&valid, text, bytes);
+    assert(valid.length <= UINT32_MAX);
+    char *kept = memory_zeroed(valid.length + 1, 1);
+    if (valid.length > 0) {
+        memcpy(kept, valid.data, valid.length);
+    }
+    struct trace_source source = {.file = file, .bytes = (uint32_t)valid.length, .text = kept};
+    intern_whole(&trace->sources, &source, sizeof source);
+    buffer_deinit(&valid);
+}
+
+const struct trace_source *trace_source(const struct trace *trace, struct string_id file) {
+    struct trace_source key = {.file = file};
+    uint32_t id = table_find(&trace->sources, &key);
+    return id ? table_row(&trace->sources, id) : NULL;
 }
 
 enum status trace_add(struct trace *trace, const struct sample *sample, struct error *error) {

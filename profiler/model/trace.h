@@ -41,6 +41,36 @@ struct trace_frame {
     uint32_t column;     /* 1-based UTF-8 byte column, 0 unknown */
     uint32_t end_column; /* one past the end, 1-based, 0 unknown */
     uint32_t kind;       /* enum frame_kind */
+    /* Of the newest frame of a stack, when bytecode was asked for; else 0. */
+    uint32_t instruction;    /* id of a trace_instruction */
+    struct string_id opcode; /* what it was specialised to when sampled, "LOAD_ATTR_SLOT" */
+};
+
+/* A code object whose bytecode is known. */
+struct trace_code {
+    struct function_id function;
+    uint32_t serial; /* tells code objects of one function apart: closures, reloaded modules */
+};
+
+/* An instruction of a code object. Inline caches are not instructions. Rows of one code object need
+ * not be neighbours. Where one instruction of a code object is known, all of them are. */
+struct trace_instruction {
+    uint32_t code;           /* id of a trace_code */
+    uint32_t offset;         /* in bytes from the start of the bytecode */
+    struct string_id opcode; /* payload, as are all below: its form when read last */
+    struct string_id base;   /* what that is a specialised or instrumented form of, or itself */
+    uint32_t argument;       /* EXTENDED_ARG included */
+    uint32_t line;           /* these as in trace_frame */
+    uint32_t end_line;
+    uint32_t column;
+    uint32_t end_column;
+};
+
+/* The text of a source file, as it was while the profile was taken. */
+struct trace_source {
+    struct string_id file; /* as in trace_function */
+    uint32_t bytes;        /* payload */
+    char *text;            /* payload: valid UTF-8, terminated; the trace's */
 };
 
 struct trace_stack {
@@ -57,6 +87,19 @@ struct trace_thread {
     uint32_t is_main;      /* payload: the main thread of the main interpreter */
 };
 
+/* A process that was profiled: the one asked for, and its children. */
+struct trace_process {
+    uint32_t pid; /* in the profiler's pid namespace */
+    uint32_t reserved;
+    uint64_t start_ticks;        /* since boot, /proc/PID/stat: tells those with one pid apart */
+    uint32_t parent_pid;         /* payload, as are all below; 0 unknown */
+    struct string_id name;       /* the kernel's name of the process (comm) */
+    struct string_id command;    /* command line, arguments joined with spaces */
+    struct string_id executable; /* path as the process sees it */
+    struct string_id build_id;   /* of the file that holds the runtime, in hex; empty: none */
+    struct string_id python_version; /* "3.11.2" or "3.11", empty if unknown */
+};
+
 /* How often a thread was seen in a stack. */
 struct trace_tally {
     struct thread_ref thread;
@@ -67,12 +110,13 @@ struct trace_tally {
 
 /* What was profiled, and how. Texts are borrowed from the trace's strings. */
 struct trace_run {
-    uint32_t pid;
+    uint32_t pid;                    /* of the process that was asked for */
     struct string_id process_name;   /* the kernel's name of the process (comm) */
     struct string_id command;        /* command line, arguments joined with spaces */
     struct string_id python_version; /* "3.11.2" or "3.11", empty if unknown */
     struct string_id mode;           /* name of the mode, "wall" */
     struct string_id profiler;       /* "pyrometer 0.1.0" */
+    struct string_id host;           /* name of the machine */
     uint64_t start_wall_ns;          /* nanoseconds since 1970 of time 0 */
     uint64_t interval_ns;            /* asked for */
 };
@@ -86,7 +130,12 @@ struct trace {
     struct table stacks;       /* struct trace_stack */
     struct table threads;      /* struct trace_thread */
     struct table tallies;      /* struct trace_tally */
+    struct table processes;    /* struct trace_process */
+    struct table codes;        /* struct trace_code; empty unless bytecode was asked for */
+    struct table instructions; /* struct trace_instruction; the same */
+    struct table sources;      /* struct trace_source; empty when none was captured */
     struct timeline *timeline; /* NULL unless asked for */
+    const struct trace *base;  /* what to compare with, borrowed; NULL unless asked for */
 };
 
 /* An empty trace. With `with_timeline` the order of samples is kept too, in a temporary file that
@@ -107,6 +156,18 @@ struct stack_id trace_intern_stack(struct trace *trace, struct stack_id parent,
                                    struct frame_id frame);
 /* The thread with this pid, tid and serial; name and is_main are updated. */
 struct thread_ref trace_intern_thread(struct trace *trace, struct trace_thread thread);
+
+/* The process with this pid and start; the rest of the row is updated. Returns its id. */
+uint32_t trace_intern_process(struct trace *trace, const struct trace_process *process);
+/* The code object with this function and serial. Returns its id. */
+uint32_t trace_intern_code(struct trace *trace, struct trace_code code);
+/* The instruction at this offset of this code; the rest of the row is updated. Returns its id. */
+uint32_t trace_intern_instruction(struct trace *trace, const struct trace_instruction *instruction);
+/* Keeps the text of a source file, any bytes; what is not UTF-8 becomes \xNN. A second text of a
+ * file is ignored. At most UINT32_MAX bytes after that. */
+void trace_set_source(struct trace *trace, struct string_id file, const char *text, size_t bytes);
+/* The source of a file; NULL when it was not captured. */
+const struct trace_source *trace_source(const struct trace *trace, struct string_id file);
 
 /* Counts a sample and, when there is a timeline, appends it. Health is not touched. */
 enum status trace_add(struct trace *trace, const struct sample *sample,

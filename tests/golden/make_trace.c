@@ -4,8 +4,8 @@
  *
  * The trace has what is easy to get wrong: a main thread and two workers that had the same thread
  * id one after the other, recursion, one name in two files, a stack without its root, dropped
- * ticks, more functions than the table shows, and names that are markup, separators, control
- * characters, not UTF-8, Chinese, or very long. */
+ * ticks, more functions than the table shows, names that are markup, separators, control
+ * characters, not UTF-8, Chinese, or very long, a child process, states, bytecode and sources. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +89,16 @@ struct maker {
     uint64_t time_ns;
 };
 
+/* What a thread does in a sample: the main thread works, and collects garbage now and then; the
+ * others wait for the GIL, or in the kernel. */
+static uint32_t state_of(const struct maker *maker, struct thread_ref thread) {
+    uint64_t number = maker->time_ns / TICK_NS;
+    if (trace_thread(maker->trace, thread)->is_main) {
+        return STATE_RUNNING | STATE_HAS_GIL | (number % 16 == 0 ? STATE_COLLECTING : 0);
+    }
+    return number % 3 == 0 ? STATE_WAITING : STATE_RUNNABLE | STATE_WANTS_GIL;
+}
+
 /* One sample of `thread` that ends now. */
 static void sample(struct maker *maker, struct thread_ref thread, struct stack_id stack,
                    uint32_t flags) {
@@ -96,7 +106,8 @@ static void sample(struct maker *maker, struct thread_ref thread, struct stack_i
                            .weight_ns = TICK_NS,
                            .thread = thread,
                            .stack = stack,
-                           .flags = flags};
+                           .flags = flags,
+                           .state = state_of(maker, thread)};
     struct error error;
     if (trace_add(maker->trace, &taken, &error)) {
         fail("trace_add", &error);
@@ -122,6 +133,77 @@ static struct thread_ref thread(struct trace *trace, uint32_t tid, uint64_t seri
     return trace_intern_thread(trace, row);
 }
 
+/* ---- bytecode and sources ---- */
+
+static const char fib_source[] = "# fib.py \xe6\x96\x87\n\n"
+                                 "def fib(n):\n"
+                                 "    if n < 2:\n"
+                                 "        return n  # </script>\n"
+                                 "    return fib(n - 1) + fib(n - 2)\n";
+
+/* fib as CPython 3.11 compiles and specialises it; caches lie in the gaps between the offsets. */
+static const struct listed {
+    uint32_t offset;
+    const char *opcode;
+    const char *base;
+    uint32_t argument;
+    uint32_t line;
+    uint32_t column;
+    uint32_t end_column;
+} fib_listing[] = {
+    {0, "RESUME_QUICK", "RESUME", 0, 3, 0, 0},
+    {2, "LOAD_FAST__LOAD_CONST", "LOAD_FAST", 0, 4, 8, 9},
+    {4, "LOAD_CONST", "LOAD_CONST", 1, 4, 12, 13},
+    {6, "COMPARE_OP_INT_JUMP", "COMPARE_OP", 0, 4, 8, 13},
+    {12, "POP_JUMP_FORWARD_IF_FALSE", "POP_JUMP_FORWARD_IF_FALSE", 2, 4, 8, 13},
+    {14, "LOAD_FAST", "LOAD_FAST", 0, 5, 16, 17},
+    {16, "RETURN_VALUE", "RETURN_VALUE", 0, 5, 16, 17},
+    {18, "LOAD_GLOBAL_MODULE", "LOAD_GLOBAL", 1, 6, 12, 15},
+    {30, "LOAD_FAST", "LOAD_FAST", 0, 6, 16, 17},
+    {32, "LOAD_CONST", "LOAD_CONST", 2, 6, 20, 21},
+    {34, "BINARY_OP_SUBTRACT_INT", "BINARY_OP", 10, 6, 16, 21},
+    {38, "PRECALL_PYFUNC", "PRECALL", 1, 6, 12, 22},
+    {42, "CALL_PY_EXACT_ARGS", "CALL", 1, 6, 12, 22},
+    {52, "RETURN_VALUE", "RETURN_VALUE", 0, 6, 12, 22},
+};
+
+/* Enters the listing; returns the id of the instruction at `offset`. */
+static uint32_t list_fib(struct trace *trace, uint32_t offset) {
+    struct trace_function fib = {.name = text(trace, fib_left.name),
+                                 .file = text(trace, fib_left.file),
+                                 .first_line = fib_left.first_line};
+    struct trace_code code = {.function = trace_intern_function(trace, fib), .serial = 1};
+    uint32_t code_id = trace_intern_code(trace, code);
+    uint32_t found = 0;
+    for (size_t i = 0; i < sizeof fib_listing / sizeof fib_listing[0]; i++) {
+        const struct listed *listed = &fib_listing[i];
+        struct trace_instruction row = {.code = code_id,
+                                        .offset = listed->offset,
+                                        .opcode = text(trace, listed->opcode),
+                                        .base = text(trace, listed->base),
+                                        .argument = listed->argument,
+                                        .line = listed->line,
+                                        .end_line = listed->line,
+                                        .column = listed->column,
+                                        .end_column = listed->end_column};
+        uint32_t id = trace_intern_instruction(trace, &row);
+        found = listed->offset == offset ? id : found;
+    }
+    return found;
+}
+
+/* fib(0) or fib(1) as the newest frame, at an instruction. */
+static struct stack_id call_listed(struct trace *trace, struct stack_id parent, uint32_t offset,
+                                   const char *opcode) {
+    struct trace_stack plain = *trace_stack(trace, call(trace, parent, &fib_base));
+    struct trace_frame frame = *trace_frame(trace, plain.frame);
+    frame.instruction = list_fib(trace, offset);
+    frame.opcode = text(trace, opcode);
+    return trace_intern_stack(trace, parent, trace_intern_frame(trace, frame));
+}
+
+/* ---- what the threads do ---- */
+
 /* The main thread: recursion of changing depth, and the same function from two lines. */
 static void main_work(struct maker *maker, struct thread_ref who) {
     struct trace *trace = maker->trace;
@@ -134,7 +216,9 @@ static void main_work(struct maker *maker, struct thread_ref who) {
             stack = call(trace, stack, i % 2 ? &fib_right : &fib_left);
         }
         tick(maker);
-        sample(maker, who, call(trace, stack, &fib_base), 0);
+        sample(maker, who, call_listed(trace, stack, 14, "LOAD_FAST"), 0);
+        tick(maker);
+        sample(maker, who, call_listed(trace, stack, 16, "RETURN_VALUE"), 0);
         tick(maker);
         sample(maker, who, stack, 0);
     }
@@ -182,6 +266,27 @@ static void wide_work(struct maker *maker, struct thread_ref who) {
     buffer_deinit(&name);
 }
 
+/* A child of the process that was asked for. */
+static void child_work(struct maker *maker) {
+    struct trace *trace = maker->trace;
+    struct trace_process child = {.pid = 4300,
+                                  .start_ticks = 2000,
+                                  .parent_pid = 4242,
+                                  .name = text(trace, "worker <2>"),
+                                  .command = text(trace, "python3 -m app --worker"),
+                                  .executable = text(trace, "/usr/bin/python3.11"),
+                                  .python_version = text(trace, "3.11.2")};
+    trace_intern_process(trace, &child);
+    struct trace_thread row = {
+        .pid = 4300, .tid = 4300, .serial = 5, .name = text(trace, "MainThread"), .is_main = 1};
+    struct thread_ref who = trace_intern_thread(trace, row);
+    struct stack_id top = call(trace, (struct stack_id){0}, &module);
+    for (size_t i = 0; i < 3; i++) {
+        tick(maker);
+        sample(maker, who, call(trace, top, &helper_there), 0);
+    }
+}
+
 static void describe(struct trace *trace) {
     trace->run = (struct trace_run){
         .pid = 4242,
@@ -190,8 +295,20 @@ static void describe(struct trace *trace) {
         .python_version = text(trace, "3.11.2"),
         .mode = text(trace, "wall"),
         .profiler = text(trace, "pyrometer 0.1.0"),
+        .host = text(trace, "db-7.example"),
         .start_wall_ns = UINT64_C(1700000000) * NS_PER_S,
         .interval_ns = TICK_NS};
+    struct trace_process process = {.pid = 4242,
+                                    .start_ticks = 1000,
+                                    .parent_pid = 1,
+                                    .name = trace->run.process_name,
+                                    .command = trace->run.command,
+                                    .executable = text(trace, "/usr/bin/python3.11"),
+                                    .build_id =
+                                        text(trace, "0123456789abcdef0123456789abcdef01234567"),
+                                    .python_version = trace->run.python_version};
+    trace_intern_process(trace, &process);
+    trace_set_source(trace, text(trace, fib_left.file), fib_source, sizeof fib_source - 1);
 }
 
 static void fill(struct trace *trace) {
@@ -210,6 +327,7 @@ static void fill(struct trace *trace) {
     wide_work(&maker, main_thread);
     maker.time_ns += SECOND_WORKER_GAP * TICK_NS;
     hostile_work(&maker, main_thread, second);
+    child_work(&maker);
     trace->health.lost = 3;
     trace->health.empty = 1;
     trace->health.duration_ns = maker.time_ns;
