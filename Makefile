@@ -4,12 +4,9 @@
 VERSION    = 0.1.0
 # Optimisation and debug information of every object; yours to change.
 CFLAGS     = -O2 -g
-# Sanitizers to build with, e.g. SAN=address,undefined.
-SAN        =
-# DEV=1 turns the developers' warnings on, as errors. Off for packagers.
-DEV        =
-# V=1 shows the commands.
-V          =
+SAN        = # sanitizers to build with, e.g. SAN=address,undefined
+DEV        = # DEV=1 turns the developers' warnings on, as errors; off for packagers
+V          = # V=1 shows the commands
 # Where `make install` puts things; DESTDIR is put in front, for packagers.
 PREFIX     = /usr/local
 DESTDIR    =
@@ -31,11 +28,10 @@ CONFIG := $(notdir $(firstword $(CC)))$(if $(SAN),-$(call dashed,$(SAN)))$(if $(
 BUILD  := build/$(CONFIG)
 QUIET  := $(if $(V),,@)
 
-# $(call libs,NAME,WHAT TO LINK WHERE PKG-CONFIG DOES NOT KNOW IT)
-libs     = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null || echo '$(2)')
-LIBS     = $(call libs,libelf,-lelf) $(call libs,libcjson,-lcjson) $(call libs,ncursesw,-lncursesw -ltinfo)
+PACKAGES := libelf libcjson ncursesw libprotobuf-c zlib
+LIBS      = $(shell $(PKG_CONFIG) --libs $(PACKAGES))
 # Include folders only: the macros that ncursesw asks for would hide POSIX 2008.
-INCLUDES := -I. $(foreach p,libelf libcjson ncursesw,$(shell $(PKG_CONFIG) --cflags-only-I $(p) 2>/dev/null))
+INCLUDES := -I. -I$(BUILD)/made $(shell $(PKG_CONFIG) --cflags-only-I $(PACKAGES) 2>/dev/null)
 
 FLAGS_C  := -std=gnu11 -pthread $(INCLUDES) -DPYROMETER_VERSION='"$(VERSION)"' $(if $(DEV),$(WARNINGS)) \
             $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
@@ -46,6 +42,7 @@ FOLDERS := profiler profiler/base profiler/model reader target-runtime target-ru
 OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(FOLDERS:=/*.c)))
 MAIN    := $(BUILD)/profiler/main.o
 LIBRARY := $(BUILD)/libpyrometer.a
+PROTO   := $(BUILD)/made/exporters/profile.pb-c
 
 # Each tests/unit/test_*.c is a program, and what the others there hold is linked into all of them.
 TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
@@ -71,7 +68,7 @@ $(BUILD)/pyrometer: $(MAIN) $(LIBRARY)
 	@echo "  LD   $@"
 	$(QUIET)$(LINK) $^ $(LIBS) -o $@
 
-$(LIBRARY): $(filter-out $(MAIN),$(OBJECTS)) $(BUILD)/members
+$(LIBRARY): $(filter-out $(MAIN),$(OBJECTS)) $(PROTO).o $(BUILD)/members
 	@echo "  AR   $@"
 	$(QUIET)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 
@@ -80,11 +77,16 @@ $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(SHARED)
 $(GOLDEN): $(BUILD)/tests/%: $(BUILD)/tests/golden/%.o
 $(TESTS) $(GOLDEN): $(LIBRARY)
 	@echo "  LD   $@"
-	$(QUIET)$(LINK) $(filter %.o,$^) $(LIBRARY) $(call libs,cmocka,-lcmocka) $(LIBS) -o $@
+	$(QUIET)$(LINK) $(filter %.o,$^) $(LIBRARY) $(shell $(PKG_CONFIG) --libs cmocka) $(LIBS) -o $@
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D) && echo "  CC   $<"
 	$(QUIET)$(COMPILE) -MMD -MP -c $< -o $@
+
+$(PROTO).c $(PROTO).h &: exporters/profile.proto
+	$(QUIET)mkdir -p $(@D) && protoc-c --c_out=$(BUILD)/made $<
+$(PROTO).o: CPPFLAGS += $(INCLUDES)
+$(BUILD)/exporters/pprof.o: $(PROTO).h
 
 # .incbin is invisible to -MMD.
 $(filter $(BUILD)/exporters/%.o,$(OBJECTS)): $(wildcard exporters/page/*)
@@ -112,10 +114,8 @@ deps: ## install what building and testing need
 demo: all ## profile a small program, and leave its flame graph in build/demo
 	$(QUIET)tests/demo/demo.sh
 lint: ## style, layers, headers, words
-	$(QUIET)clang-format --dry-run -Werror $(C_FILES)
-	$(QUIET)tests/lint/layers.sh $(C_FILES)
+	$(QUIET)clang-format --dry-run -Werror $(C_FILES) && tests/lint/layers.sh $(C_FILES) && tests/lint/text.sh
 	$(QUIET)tests/lint/headers.sh $(filter %.h,$(C_FILES)) -- $(GCC) $(FLAGS_C) $(WARNINGS)
-	$(QUIET)tests/lint/text.sh
 check: ## build with the warnings on, and run the unit and golden tests
 	$(QUIET)$(call build,$(GCC),)
 	$(QUIET)$(PYTHON) tests/run.py $(call suites,unit golden,$(DEV_BUILD))

@@ -5,10 +5,15 @@
 extern const struct exporter exporter_table;
 extern const struct exporter exporter_collapsed;
 extern const struct exporter exporter_flamegraph;
+extern const struct exporter exporter_svg;
 extern const struct exporter exporter_speedscope;
+extern const struct exporter exporter_pprof;
+extern const struct exporter exporter_jsonl;
+extern const struct exporter exporter_pstats;
 
 const struct exporter *const exporters[] = {
-    &exporter_table, &exporter_collapsed, &exporter_flamegraph, &exporter_speedscope, NULL,
+    &exporter_table, &exporter_collapsed, &exporter_flamegraph, &exporter_svg, &exporter_speedscope,
+    &exporter_pprof, &exporter_jsonl,     &exporter_pstats,     NULL,
 };
 
 static bool is_called(const struct exporter *exporter, const char *name) {

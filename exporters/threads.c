@@ -50,8 +50,19 @@ static void append_named(struct buffer *out, const char *kind, const char *name,
     buffer_printf(out, "%s %s (%" PRIu32 ")", kind, *name ? name : "?", number);
 }
 
+struct string_id threads_process_name(const struct trace *trace, struct thread_ref id) {
+    uint32_t pid = trace_thread(trace, id)->pid;
+    for (uint32_t row = trace->processes.count; row >= 1; row--) {
+        const struct trace_process *process = table_row(&trace->processes, row);
+        if (process->pid == pid) {
+            return process->name;
+        }
+    }
+    return trace->run.process_name;
+}
+
 void threads_append_process(struct buffer *out, const struct trace *trace, struct thread_ref id) {
-    const char *name = trace_string(trace, trace->run.process_name);
+    const char *name = trace_string(trace, threads_process_name(trace, id));
     append_named(out, "process", name, trace_thread(trace, id)->pid);
 }
 

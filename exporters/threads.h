@@ -11,6 +11,9 @@
  * caller frees *out with free(). Returns how many there are. */
 size_t threads_sorted(const struct trace *trace, struct thread_ref **out);
 
+/* The name of the process that the thread belongs to. */
+struct string_id threads_process_name(const struct trace *trace, struct thread_ref id);
+
 /* Append "process NAME (PID)" and "thread NAME (TID)", "?" standing for an empty name; the names
  * are not escaped. */
 void threads_append_process(struct buffer *out, const struct trace *trace, struct thread_ref id);
