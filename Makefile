@@ -29,7 +29,7 @@ BUILD  := build/$(CONFIG)
 QUIET  := $(if $(V),,@)
 
 PACKAGES := libelf libcjson ncursesw libprotobuf-c zlib
-LIBS      = $(shell $(PKG_CONFIG) --libs $(PACKAGES))
+LIBS      = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
 # Include folders only: the macros that ncursesw asks for would hide POSIX 2008.
 INCLUDES := -I. -I$(BUILD)/made $(shell $(PKG_CONFIG) --cflags-only-I $(PACKAGES) 2>/dev/null)
 

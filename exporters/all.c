@@ -10,11 +10,23 @@ extern const struct exporter exporter_speedscope;
 extern const struct exporter exporter_pprof;
 extern const struct exporter exporter_jsonl;
 extern const struct exporter exporter_pstats;
+extern const struct exporter exporter_diff;
 
+/* A line each. */
+// clang-format off
 const struct exporter *const exporters[] = {
-    &exporter_table, &exporter_collapsed, &exporter_flamegraph, &exporter_svg, &exporter_speedscope,
-    &exporter_pprof, &exporter_jsonl,     &exporter_pstats,     NULL,
+    &exporter_table,
+    &exporter_collapsed,
+    &exporter_flamegraph,
+    &exporter_svg,
+    &exporter_speedscope,
+    &exporter_pprof,
+    &exporter_jsonl,
+    &exporter_pstats,
+    &exporter_diff,
+    NULL,
 };
+// clang-format on
 
 static bool is_called(const struct exporter *exporter, const char *name) {
     if (strcmp(exporter->name, name) == 0) {

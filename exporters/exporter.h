@@ -18,6 +18,7 @@ struct exporter {
     const char *const *extensions; /* with the dot, NULL-terminated, e.g. ".collapsed" */
     const char *help;              /* one line for --help */
     bool needs_timeline;           /* trace->timeline must be there */
+    bool needs_base;               /* trace->base must be there, with a timeline of its own */
 
     /* Writes `trace` to `out`. The caller opens, flushes, checks and closes `out`: a failed write
      * may be left for it to find with ferror(). Returns a status of its own for anything else.

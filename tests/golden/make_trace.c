@@ -337,6 +337,19 @@ static void fill(struct trace *trace) {
     trace->health.read_bytes = UINT64_C(1) << 20;
 }
 
+/* The same program a week ago: without its child, and the worker did less. */
+static void fill_base(struct trace *trace) {
+    describe(trace);
+    struct maker maker = {.trace = trace};
+    struct thread_ref main_thread = thread(trace, 4242, 1, "MainThread");
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        main_work(&maker, main_thread);
+        main_work(&maker, main_thread);
+        wide_work(&maker, main_thread);
+    }
+    trace->health.duration_ns = maker.time_ns;
+}
+
 static void write_one(const struct trace *trace, const struct exporter *exporter,
                       const char *folder) {
     char path[4096];
@@ -350,17 +363,21 @@ static void write_one(const struct trace *trace, const struct exporter *exporter
 
 int main(int argc, char **argv) {
     struct trace trace;
+    struct trace base;
     struct error error;
     if (argc != 2) {
         fail("usage: make_trace FOLDER", NULL);
     }
-    if (trace_init(&trace, true, &error)) {
+    if (trace_init(&trace, true, &error) || trace_init(&base, true, &error)) {
         fail("trace_init", &error);
     }
     fill(&trace);
+    fill_base(&base);
     for (const struct exporter *const *at = exporters; *at; at++) {
+        trace.base = (*at)->needs_base ? &base : NULL;
         write_one(&trace, *at, argv[1]);
     }
+    trace_deinit(&base);
     trace_deinit(&trace);
     return 0;
 }
