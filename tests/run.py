@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Runs test programs that print TAP, one after the other, and counts.
+"""Runs test programs that print TAP, and counts.
 
     tests/run.py [--only TEXT] [--list] SUITE...
 
 A SUITE is GROUP@FOLDER: a group of tests, with the build to test, for example
-unit@build/gcc-dev. Groups: see GROUPS. The last line printed is `N passed, N failed, N skipped`.
+unit@build/gcc-dev. Groups: see GROUPS; some run their programs side by side, and of some a program
+that failed is run again at the end, when nothing else runs: then that counts, and what failed
+before is called flaky. The last line printed is `N passed, N failed, N skipped`.
 """
 
 import argparse
@@ -17,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,12 +33,18 @@ BOUND_SECONDS = 600
 LONG_BOUND_SECONDS = 3600
 # The authorities that this machine trusts, as Debian has them.
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+# More programs than these fail for a reason: then none is run again.
+MOST_RUN_AGAIN = 3
+# How many of the programs that took longest are named at the end.
+SLOWEST = 8
 # How many lines of what a failed test says, and of its program's standard error, are shown.
 SHOWN_LINES = 60
 
 RESULT = re.compile(r"^(ok|not ok)\b\s*(\d+)?\s*(?:-\s*)?(.*)$")
 PLAN = re.compile(r"^1\.\.(\d+)\s*(#\s*skip\b.*)?", re.IGNORECASE)
 SKIP = re.compile(r"#\s*skip\b\s*(.*)$", re.IGNORECASE)
+# What a program says of itself, whatever came of it: a case that did not settle at once.
+REMARK = re.compile(r"^# (again: .*)")
 
 
 @dataclass
@@ -45,6 +54,7 @@ class Program:
     name: str
     command: list
     environment: dict
+    is_run_again: bool  # once more, should it fail
 
 
 @dataclass
@@ -52,6 +62,23 @@ class Result:
     outcome: str  # passed, failed or skipped
     name: str
     notes: list = field(default_factory=list)
+
+
+@dataclass
+class Outcome:
+    """What came of one run of a program."""
+
+    program: Program
+    results: list
+    remarks: list
+    seconds: float
+
+    def named(self, outcome):
+        return [result for result in self.results if result.outcome == outcome]
+
+    @property
+    def counts(self):
+        return Counter(result.outcome for result in self.results)
 
 
 # --- Groups: from a build folder to programs -------------------------------------------------------
@@ -78,12 +105,16 @@ def setup_programs(_build):
     return [("interpreters", [sys.executable, str(script), "--tap"])]
 
 
+# `programs` of a build; how many run at once; whether one that failed is run once more: only where
+# the machine, Pythons that run meanwhile or a browser have their share in the outcome.
+Group = namedtuple("Group", "programs jobs is_run_again")
+
 GROUPS = {
-    "setup": setup_programs,  # is every Python there that has to be?
-    "unit": unit_programs,
-    "golden": lambda build: python_programs("golden"),
-    "live": lambda build: python_programs("live"),
-    "browser": browser_programs,
+    "setup": Group(setup_programs, 1, False),  # is every Python there that has to be?
+    "unit": Group(unit_programs, os.cpu_count(), False),
+    "golden": Group(lambda build: python_programs("golden"), os.cpu_count(), False),
+    "live": Group(lambda build: python_programs("live"), 1, True),
+    "browser": Group(browser_programs, 1, True),
 }
 
 
@@ -100,9 +131,10 @@ def programs_of(suite):
     group, _, folder = suite.partition("@")
     build = (TREE / folder).resolve()
     environment = environment_for(build)
+    row = GROUPS[group]
     return [
-        Program(f"{build.name}/{group}/{name}", command, environment)
-        for name, command in GROUPS[group](build)
+        Program(f"{build.name}/{group}/{name}", command, environment, row.is_run_again)
+        for name, command in row.programs(build)
     ]
 
 
@@ -156,6 +188,9 @@ def install_node_modules():
 # --- Running one -----------------------------------------------------------------------------------
 
 
+running = set()
+
+
 def end_group(process):
     """Ends what the program left running in its own process group."""
     try:
@@ -180,12 +215,14 @@ def run_bounded(program, out, err):
         )
     except OSError as error:
         return f"did not start: {error}"
+    running.add(process)
     try:
         status = process.wait(bound)
     except subprocess.TimeoutExpired:
         return f"still running after {bound} s"
     finally:
         end_group(process)
+        running.discard(process)
     if status < 0:
         return f"ended by {signal.Signals(-status).name}"
     return f"exit status {status}" if status else ""
@@ -202,10 +239,10 @@ def parse_line(line):
 
 
 def parse(text):
-    """(results, number of results planned or None)"""
-    results, planned = [], None
+    """(results, number of results planned or None, remarks)"""
+    results, planned, remarks = [], None, []
     for line in text.split("\n"):
-        plan, result = PLAN.match(line), parse_line(line)
+        plan, result, remark = PLAN.match(line), parse_line(line), REMARK.match(line)
         if plan:
             planned = (planned or 0) + int(plan[1])
             if plan[2] and plan[1] == "0":
@@ -213,9 +250,11 @@ def parse(text):
                 results.append(Result("skipped", plan[2].lstrip("# ")))
         elif result:
             results.append(result)
+        elif remark:
+            remarks.append(remark[1])
         elif results and results[-1].outcome == "failed":
             results[-1].notes.append(line)
-    return results, planned
+    return results, planned, remarks
 
 
 def check(results, planned, why):
@@ -231,13 +270,14 @@ def check(results, planned, why):
 
 
 def run(program):
+    begin = time.monotonic()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         why = run_bounded(program, out, err)
         texts = []
         for file in (out, err):
             file.seek(0)
             texts.append(file.read().decode(errors="replace"))
-    results, planned = parse(texts[0])
+    results, planned, remarks = parse(texts[0])
     tail = texts[1].splitlines()[-SHOWN_LINES:]
     complaints = list(check(results, planned, why))
     for complaint in complaints:
@@ -247,40 +287,110 @@ def run(program):
         failure.notes = failure.notes[:SHOWN_LINES]
     if failures:
         failures[-1].notes += tail
-    return results
+    return Outcome(program, results, remarks, time.monotonic() - begin)
+
+
+def run_all(programs, jobs):
+    """The outcomes in the order of the programs, each as soon as it and those before are there."""
+    if jobs == 1 or len(programs) < 2:
+        yield from map(run, programs)
+        return
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        yield from pool.map(run, programs)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in list(running):
+            end_group(process)
+        raise
+    pool.shutdown()
 
 
 # --- Telling ---------------------------------------------------------------------------------------
 
 
-def tell(program, results, seconds):
-    counts = Counter(result.outcome for result in results)
-    print(f"{program.name}: {counts_text(counts)} ({seconds:.0f} s)", flush=True)
-    for result in results:
-        if result.outcome == "skipped":
-            print(f"  skipped: {result.name}")
-        if result.outcome == "failed":
-            print(f"  FAILED: {program.name}: {result.name}")
-            print("".join(f"    {note}\n" for note in result.notes), end="", flush=True)
+def show(result, program, word):
+    print(f"  {word}: {program.name}: {result.name}")
+    print("".join(f"    {note}\n" for note in result.notes), end="", flush=True)
+
+
+def tell(outcome):
+    program = outcome.program
+    print(f"{program.name}: {counts_text(outcome.counts)} ({outcome.seconds:.0f} s)", flush=True)
+    for remark in outcome.remarks:
+        print(f"  {remark}")
+    for result in outcome.named("skipped"):
+        print(f"  skipped: {result.name}")
+    for result in outcome.named("failed"):
+        show(result, program, "FAILED")
+
+
+def tell_again(first, second):
+    """Of a program that was run again: what failed the first time, in full, and what came of it."""
+    tell(second)
+    failed = {result.name for result in second.named("failed")}
+    for result in first.named("failed"):
+        show(result, first.program, "failed both times" if result.name in failed else
+             "flaky, failed only the first time")
 
 
 def counts_text(counts):
     return ", ".join(f"{counts[outcome]} {outcome}" for outcome in ("passed", "failed", "skipped"))
 
 
+def tell_sum(by_suite):
+    """The line of each suite, and where the time went."""
+    print()
+    for suite, outcomes in by_suite.items():
+        seconds = sum(outcome.seconds for outcome in outcomes)
+        print(f"{suite}: {counts_text(counts_of(outcomes))} ({seconds:.0f} s)")
+    outcomes = sorted(sum(by_suite.values(), []), key=lambda outcome: -outcome.seconds)
+    slowest = [f"{o.program.name} {o.seconds:.0f} s" for o in outcomes[:SLOWEST]]
+    print(f"slowest: {', '.join(slowest)}")
+
+
+# --- Running all -----------------------------------------------------------------------------------
+
+
+def counts_of(outcomes):
+    return sum((outcome.counts for outcome in outcomes), Counter())
+
+
+def no_tests(suite):
+    program = Program(suite, [], {}, False)
+    return Outcome(program, [Result("failed", "no tests")], [], 0)
+
+
 def run_suite(suite, only):
-    """Counts of one suite. A suite without a test is a failure, unless --only left none."""
+    """The outcomes of one suite. A suite without a test is a failure, unless --only left none."""
     programs = [program for program in programs_of(suite) if only in program.name]
-    counts = Counter()
-    for program in programs:
-        begin = time.monotonic()
-        results = run(program)
-        tell(program, results, time.monotonic() - begin)
-        counts.update(result.outcome for result in results)
+    outcomes = []
+    for outcome in run_all(programs, GROUPS[suite.partition("@")[0]].jobs):
+        tell(outcome)
+        outcomes.append(outcome)
     if not programs and not only:
-        print(f"{suite}: FAILED: no tests", flush=True)
-        counts["failed"] += 1
-    return counts
+        outcomes.append(no_tests(suite))
+        tell(outcomes[-1])
+    return outcomes
+
+
+def run_again(by_suite):
+    """Puts second outcomes in the place of those that failed and that may be run once more."""
+    def is_due(outcome):
+        return outcome.program.is_run_again and outcome.named("failed")
+
+    due = [outcome for outcomes in by_suite.values() for outcome in outcomes if is_due(outcome)]
+    if not due:
+        return
+    if len(due) > MOST_RUN_AGAIN:
+        print(f"\nNone is run again: {len(due)} programs failed, which is no accident.")
+        return
+    print("\nRun again, each by itself; what follows counts instead of what was said above:")
+    for first in due:
+        second = run(first.program)
+        tell_again(first, second)
+        for outcomes in by_suite.values():
+            outcomes[:] = [second if outcome is first else outcome for outcome in outcomes]
 
 
 def read_arguments():
@@ -304,10 +414,9 @@ def main():
     if any(suite.startswith("browser@") for suite in arguments.suites):
         install_node_modules()
     by_suite = {suite: run_suite(suite, arguments.only) for suite in arguments.suites}
-    print()
-    for suite, counts in by_suite.items():
-        print(f"{suite}: {counts_text(counts)}")
-    total = sum(by_suite.values(), Counter())
+    run_again(by_suite)
+    tell_sum(by_suite)
+    total = counts_of(sum(by_suite.values(), []))
     if not total["passed"] and not total["failed"]:
         print("FAILED: no test ran")
         total["failed"] += 1
