@@ -11,9 +11,8 @@ from pathlib import Path
 
 from harness import (
     PYROMETER, TARGET_ENVIRONMENT, Skip, case, each_version, every, expect, expect_equal,
-    expect_status, functions_of, is_sleeping, main, need_root, newest_here, parse_collapsed,
-    private_mounts, three,
-    wait_until)
+    expect_status, functions_of, main, need_root, newest_here, parse_collapsed, private_mounts, three,
+    wait_until, wait_until_asleep)
 
 NEW_PIDS = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
@@ -55,7 +54,7 @@ def other_pid_namespace(work, interpreter):
     command = work.command(interpreter, "stacks.py")
     unshare = work.target_of([*NEW_PIDS, *command])
     [pid] = children_of(unshare.pid)
-    wait_until(lambda: is_sleeping(pid), "the target to stand still")
+    wait_until_asleep(pid)
     expect_equal(unshare.facts["pid"], 1, "pid of the target in its namespace")
     here = names_within(pid)
 
@@ -83,15 +82,17 @@ def both_in_a_pid_namespace(work, interpreter):
     """Within one container: the ids are those of the container."""
     need_pid_namespaces()
     path = work.out / "p.collapsed"
-    script = f'"$1" "$2" <"$3" & sleep 1; {PYROMETER} attach $! -r 50 -d 0.5 -o {path}; ' \
+    script = f'"$1" "$2" <"$3" & read go <"$4"; {PYROMETER} attach $! -r 50 -d 0.5 -o {path}; ' \
         f"status=$?; echo END $status; exit $status"
-    held = work.folder / "held"
+    held, go = work.folder / "held", work.folder / "go"
     os.mkfifo(held)
+    os.mkfifo(go)
     target = work.target_of(
         [*NEW_PIDS, "sh", "-c", script, "sh", interpreter.python,
-         work.programs(None) / "stacks.py", held], word=None)
+         work.programs(None) / "stacks.py", held, go], word=None)
     with open(held, "wb"):
         target.facts = target.hear("READY")
+        go.write_text("go\n")
         wait_until(path.exists, "the profile")
     expect_equal(target.wait(), 0, "exit status of pyrometer")
     lines = parse_collapsed(path)

@@ -1,18 +1,22 @@
 #!/usr/bin/env python3
 """Targets that end, change or cannot be read, and what pyrometer says and leaves behind."""
 
+import fcntl
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
 from harness import (
     PYROMETER, Skip, case, each_version, expect, expect_devices_unharmed, expect_equal,
-    expect_refusal, expect_status, functions_of, main, need_root, newest, newest_here, own_devices,
-    parse_collapsed, private_mounts, samples_of, three, wait_until)
+    expect_likely, expect_refusal, expect_status, functions_of, main, need_root, newest, newest_here,
+    own_devices, parse_collapsed, private_mounts, samples_of, three, wait_until,
+    wait_until_asleep)
 
 NOBODY = 65534
 
@@ -67,7 +71,7 @@ def target_becomes_another_python(work, interpreter):
     programs = work.programs(interpreter.root)
     target.order("exec", [interpreter.python, str(programs / "puppet.py")])
     target.hear("READY")
-    time.sleep(0.5)
+    profiler.wait_for_ticks()
     target.order("exit", 0)
     lines = expect_profile(work, profiler.finish(), path)
     expect_equal({line.pid for line in lines}, {target.pid}, "pids in the profile")
@@ -104,7 +108,7 @@ def threads_come_and_go(work, interpreter):
     expect_equal({line.pid for line in lines}, {target.pid}, "pids in the profile")
     of_threads = [line for line in lines if "_bootstrap" in line.frames[0].function]
     seen = {line.tid for line in of_threads}
-    expect(len(seen) > len(made) / 20, f"{len(made)} threads came and went, {len(seen)} were seen")
+    expect_likely(len(seen) > len(made) / 20, f"{len(made)} threads came and went, {len(seen)} were seen")
 
     total, tids = samples_of(of_threads), {tid for _, tid in made}
     # One that ended before it could be asked has no id, and maybe no name.
@@ -116,14 +120,14 @@ def threads_come_and_go(work, interpreter):
             not line.thread.startswith(("churn-", "MainThread")) and line.tid in tids)
         wrong += [] if is_right or line.tid == 0 else [line]
     count = samples_of(wrong)
-    expect(count <= 0.002 * total, f"{count} of {total} samples with wrong names or ids:", *wrong[:8])
+    expect_likely(count <= 0.002 * total, f"{count} of {total} samples with wrong names or ids:", *wrong[:8])
     count = samples_of(unknown)
-    expect(count <= 0.05 * total, f"{count} of {total} samples of unknown threads:", *unknown[:8])
+    expect_likely(count <= 0.05 * total, f"{count} of {total} samples of unknown threads:", *unknown[:8])
     main = [line for line in lines if line.frames[0].function == "<module>"]
     strange = [line for line in main if (line.thread, line.tid) != ("MainThread", target.pid)]
     expect(not strange, "stacks of the main thread under other names:", *strange[:5])
     odd = samples_of(lines) - samples_of(main) - total
-    expect(odd <= 0.01 * total, f"{odd} stacks that begin neither in <module> nor in _bootstrap")
+    expect_likely(odd <= 0.01 * total, f"{odd} stacks that begin neither in <module> nor in _bootstrap")
 
 
 def misnamed(lines):
@@ -152,17 +156,22 @@ def code_comes_and_goes(work, interpreter):
     loading = [line for line in lines if any(f.function == "load" for f in line.frames)]
     seen = [line for line in loading if any(f.function.startswith("made_") for f in line.frames)]
     total = samples_of(seen)
-    expect(total >= 0.5 * samples_of(loading),
-           f"{made} functions were made, and seen in only {total} of {samples_of(loading)} samples")
+    expect_likely(total >= 0.5 * samples_of(loading),
+                  f"{made} functions were made, and seen in only {total} of {samples_of(loading)} samples")
     wrong = list(misnamed(seen))
-    expect(samples_of(wrong) <= 0.02 * total,
-           f"{samples_of(wrong)} of {total} samples with wrong names:", *wrong[:5])
+    expect_likely(samples_of(wrong) <= 0.02 * total,
+                  f"{samples_of(wrong)} of {total} samples with wrong names:", *wrong[:5])
+
+
+def is_stopped(pid):
+    return "\nState:\tT" in Path(f"/proc/{pid}/status").read_text()
 
 
 @case(over=three)
 def target_is_stopped(work, interpreter):
     target = work.target(interpreter, "puppet.py")
     target.signal(signal.SIGSTOP)
+    wait_until(lambda: is_stopped(target.pid), "the target to stop")
     path = work.out / "p.collapsed"
     try:
         result = work.pyrometer("attach", target.pid, "-r", "200", "-d", "1", "-o", path)
@@ -184,11 +193,13 @@ def interpreter_finalises(work, interpreter):
 @case(over=three)
 def attach_while_it_finalises(work, interpreter):
     target = work.target(interpreter, "puppet.py")
-    target.order("finalise", 2)
-    time.sleep(0.2)
+    target.order("finalise", 3)
+    target.hear("FINALISING")
     path = work.out / "p.collapsed"
-    expect_profile(work, work.pyrometer("attach", target.pid, "-o", path), path)
+    result = work.pyrometer("attach", target.pid, "-o", path)
     expect_equal(target.wait(), 0, "exit status of the target")
+    expect_likely(result.status != 3, "it came after the end of the target")
+    expect_profile(work, result, path, "end_slowly")
 
 
 def held_interpreter(work, interpreter):
@@ -219,15 +230,13 @@ def written_without_waiting(fifo, text):
 @case(over=newest_here)
 def attach_before_python_is_initialised(work, interpreter):
     target, config, text = held_interpreter(work, interpreter)
-    time.sleep(0.5)
+    wait_until_asleep(target.pid)
     path = work.out / "p.collapsed"
     profiler = work.profiler("attach", target.pid, "-r", "200", "-o", path)
-    time.sleep(1)
-    expect(profiler.is_running(), "it did not wait for Python to be ready:",
-           "" if profiler.is_running() else profiler.finish().err)
+    profiler.wait_for_ticks(100)  # it looks again and again
     wait_until(lambda: written_without_waiting(config, text), "Python to read its pyvenv.cfg")
     target.hear("READY")
-    time.sleep(1)
+    profiler.wait_until_it_samples()
     target.close_input()
     expect_profile(work, profiler.finish(), path)
 
@@ -493,6 +502,12 @@ def hang_up(work, interpreter):
     finishes_on(work, interpreter, signal.SIGHUP)
 
 
+def is_full(pipe):
+    """Whether a pipe holds all that fits."""
+    held = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
+    return held >= fcntl.fcntl(pipe, 1032)  # F_GETPIPE_SZ, which Python names from 3.10
+
+
 @case(over=newest)
 def second_interrupt_aborts(work, interpreter):
     """The first leaves it writing to a pipe that nobody reads; the second ends it."""
@@ -503,7 +518,7 @@ def second_interrupt_aborts(work, interpreter):
             "attach", target.pid, "-r", "100", "-f", "collapsed", "-o", "-", stdout=write)
         profiler.wait_until_it_samples()
         profiler.signal(signal.SIGINT)
-        time.sleep(1)
+        wait_until(lambda: is_full(read) or not profiler.is_running(), "it to fill the pipe")
         expect(profiler.is_running(), "it ended although it could not write",
                "" if profiler.is_running() else profiler.finish().err)
         profiler.signal(signal.SIGINT)
@@ -521,14 +536,13 @@ def user_signal_writes_and_goes_on(work, interpreter):
     wait_until(path.exists, "the file that SIGUSR1 asks for")
     first = samples_of(parse_collapsed(path))
     expect(first > 0, "the file that SIGUSR1 asks for is empty")
-    time.sleep(0.5)
+    profiler.wait_for_ticks()
     before = path.stat().st_ino
     profiler.signal(signal.SIGUSR1)
     wait_until(lambda: path.stat().st_ino != before, "the second file")
     second = samples_of(parse_collapsed(path))
     expect(second > first, f"{first} samples, then {second}")
-    expect(profiler.is_running(), "it did not go on")
-    time.sleep(0.5)
+    profiler.wait_for_ticks()
     profiler.signal(signal.SIGTERM)
     last = samples_of(expect_profile(work, profiler.finish(), path))
     expect(last > second, f"{second} samples, then {last} at the end")
@@ -543,8 +557,7 @@ def signals_of_the_terminal_are_ignored_if_they_were(work, interpreter):
     profiler = work.profiler("attach", target.pid, "-r", "200", "-o", path, prefix=["nohup"])
     profiler.wait_until_it_samples()
     profiler.signal(signal.SIGHUP)
-    time.sleep(0.5)
-    expect(profiler.is_running(), "it ended")
+    profiler.wait_for_ticks()
     profiler.signal(signal.SIGTERM)
     expect_profile(work, profiler.finish(), path)
 
@@ -555,7 +568,7 @@ def duration_ends_the_run(work, interpreter):
     path = work.out / "p.collapsed"
     result, stats = work.profile("attach", target.pid, "-r", "200", "-d", "0.7", "-o", path)
     expect_profile(work, result, path)
-    expect(0.6 <= stats["duration_s"] <= 0.8, f"duration_s is {stats['duration_s']}")
+    expect_likely(0.6 <= stats["duration_s"] <= 0.8, f"duration_s is {stats['duration_s']}")
     expect(target.is_running(), "the target did not outlive us")
 
 

@@ -13,8 +13,9 @@ import threading
 import time
 
 from harness import (
-    STATS_KEYS, case, expect, expect_devices_unharmed, expect_equal, expect_refusal, expect_status,
-    functions_of, main, newest, newest_here, own_devices, parse_collapsed, samples_of, three)
+    STATS_KEYS, case, expect, expect_devices_unharmed, expect_equal, expect_likely, expect_refusal,
+    expect_status, functions_of, main, newest, newest_here, own_devices, parse_collapsed, samples_of,
+    three)
 
 VERBS = ("attach", "run", "dump")
 
@@ -115,9 +116,8 @@ def durations(work, interpreter):
     for option, text, seconds in (
             ("-d", "0.5", 0.5), ("-d", "1", 1), ("--duration", "0.7s", 0.7), ("-d", "400ms", 0.4),
             ("-d", ".3", 0.3), ("-d", "0.01m", 0.6)):
-        stats = stats_of(work, target, "-r", "200", option, text)
-        found = stats["duration_s"]
-        expect(abs(found - seconds) <= 0.1, f"duration_s with {option} {text}: {found}")
+        found = stats_of(work, target, "-r", "200", option, text)["duration_s"]
+        expect_likely(abs(found - seconds) <= 0.1, f"duration_s with {option} {text}: {found}")
 
 
 @case(over=three)
@@ -134,7 +134,9 @@ def stats_are_consistent(work, interpreter):
     expect(stats["requested_hz"] == 500, f"requested_hz: {stats['requested_hz']}")
     rate = stats["ticks"] / stats["duration_s"]
     expect(abs(stats["rate_hz"] - rate) < 0.05 * rate, f"rate_hz {stats['rate_hz']}, but {rate}")
-    expect(abs(stats["ticks"] + stats["late"] - 500) < 50, f"ticks and late: {stats}")
+    # Of every slot of the run, only the last one may be left out, or begun.
+    slots = stats["duration_s"] * 500
+    expect(abs(stats["ticks"] + stats["late"] - slots) <= 2, f"ticks and late, {slots} slots: {stats}")
     expect(0 <= stats["cpu_s"] < 5, f"cpu_s: {stats['cpu_s']}")
     expect(100000 < stats["rss_bytes"] < 200000000, f"rss_bytes: {stats['rss_bytes']}")
 

@@ -5,10 +5,12 @@ import sys
 from collections import Counter
 
 from harness import (
-    MISSING, TARGET_ENVIRONMENT, UNVERIFIED, case, every, expect, expect_equal, main,
+    MISSING, TARGET_ENVIRONMENT, UNVERIFIED, case, every, expect, expect_equal, expect_likely, main,
     parse_collapsed, samples_of, with_a_jit)
 
-POINTS = 0.02  # how far a share may be from the truth
+# How far a share may be from the truth. Chance alone moves the largest one by less than 0.0065 as
+# standard deviation (5000 independent samples; ours are one for each millisecond, so it is less).
+POINTS = 0.02
 WRONG_FUNCTIONS = 0.001  # share of samples with callers that cannot have been
 WRONG_LINES = 0.004  # share of samples with right callers, but a line that cannot have been
 
@@ -62,17 +64,6 @@ def truth_between(before, after):
 
 
 def compare_shares(work, target):
-    """A run in which the machine did not let us sample proves nothing: then there is another one."""
-    for attempt in range(3):
-        truth, found, is_disturbed, report = one_run(work, target)
-        is_right = all(abs(found[kind] - truth[kind]) <= POINTS for kind in truth)
-        if is_right or not is_disturbed:
-            break
-    expect(is_right, *report)
-
-
-def one_run(work, target):
-    """(true shares, shares in the profile, whether many ticks were late, text for the reader)"""
     path = work.out / "shares.collapsed"
     before = target.ask("TRUTH")
     result, stats = work.profile("attach", target.pid, "-r", "1khz", "-d", "5", "-o", path)
@@ -83,16 +74,20 @@ def one_run(work, target):
     edges = set(map(tuple, target.facts["edges"]))
     counts, faulty = sort_samples(lines, truth, edges, target.facts["files"])
     total = samples_of(lines)
-    expect(total > 500, f"only {total} samples in 5 s at 1 kHz: {result.err}")
+    expect_likely(total > 500, f"only {total} samples in 5 s at 1 kHz: {result.err}")
     expect_equal(total, stats["samples"], "samples in the file and in the stats")
 
     found = {kind: counts[kind] / total for kind in truth}
     report = [f"{kind}: truth {truth[kind]:.4f}, profile {found[kind]:.4f}" for kind in truth]
     report += [f"{total} samples; wrong functions {counts['functions']}, lines {counts['lines']}"]
     report += [result.err.strip(), *faulty[:12]]
-    expect(counts["functions"] <= WRONG_FUNCTIONS * total, "stacks that cannot have been:", *report)
-    expect(counts["lines"] <= WRONG_LINES * total, "callers on wrong lines:", *report)
-    return truth, found, stats["late"] > 0.05 * stats["ticks"], report
+    expect_likely(counts["functions"] <= WRONG_FUNCTIONS * total, "stacks that cannot have been:", *report)
+    expect_likely(counts["lines"] <= WRONG_LINES * total, "callers on wrong lines:", *report)
+    # What was not looked at, as the machine was busy, may have been anything. Another run may miss less.
+    missed = stats["late"] / (stats["late"] + stats["ticks"])
+    allowed = POINTS + (missed if work.is_last_run else 0)
+    is_right = all(abs(found[kind] - truth[kind]) <= allowed for kind in truth)
+    expect_likely(is_right, f"{missed:.4f} of the time was missed", *report)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ import json
 import sys
 
 from harness import (
-    case, each_version, every, expect, expect_equal, expect_status, functions_of, main, newest,
-    parse_collapsed, samples_of)
+    case, each_version, every, expect, expect_equal, expect_likely, expect_status, functions_of, main,
+    newest, parse_collapsed, samples_of)
 
 THREADS = 1000
 FRAMES = 20000
@@ -144,7 +144,7 @@ def much_code(work, interpreter):
     path = work.out / "p.collapsed"
     _, stats = work.profile("attach", target.pid, "-r", "1khz", "-d", "3", "-o", path)
     made = [name for name in functions_of(parse_collapsed(path)) if name.startswith("made_")]
-    expect(len(made) > 100, f"only {len(made)} different functions were seen")
+    expect_likely(len(made) > 100, f"only {len(made)} different functions were seen")
     expect_bounded(stats)
 
 

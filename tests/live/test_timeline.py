@@ -6,7 +6,8 @@ import sys
 from statistics import median
 
 from harness import (
-    case, each_version, expect, expect_equal, main, newest, parse_collapsed, samples_of, three)
+    case, each_version, expect, expect_equal, expect_likely, main, newest, parse_collapsed, samples_of,
+    three)
 
 RATE = 1000
 TURN = 0.25  # seconds
@@ -20,6 +21,11 @@ def record(work, target, seconds):
         "attach", target.pid, "-r", str(RATE), "-d", str(seconds), "-o", path,
         "-o", work.out / "p.collapsed")
     return result, stats, json.loads(path.read_text("utf-8"))
+
+
+def blind_seconds(stats):
+    """For how long in all, at most, nothing could be seen that did happen; and a little."""
+    return (stats["late"] + stats["lost"]) / RATE + 0.03
 
 
 def profiles_of(scope, name):
@@ -82,8 +88,8 @@ def shape_of_the_file(work, interpreter):
         expect(length <= stats["duration_s"] + 2 * tick, f"{profile['name']}: {length} s")
     for name in ("MainThread", "standing"):
         _, length = time_with_a_stack(profile_of(scope, name))
-        expect(abs(length - stats["duration_s"]) < 0.05,
-               f"{name} was there for {stats['duration_s']} s, but has {length} s")
+        expect_likely(abs(length - stats["duration_s"]) <= blind_seconds(stats),
+                      f"{name} was there for {stats['duration_s']} s, but has {length} s")
 
 
 @case(over=three)
@@ -95,7 +101,7 @@ def a_profile_for_each_thread(work, interpreter):
     for thread, tid in threads:
         fitting = [name for name in names if thread in name and str(tid) in name]
         expect(fitting, f"no profile is named after {thread} {tid}: {names}")
-    expect(len(profiles_of(scope, "visitor")) >= 4, f"too few visitors: {names}")
+    expect_likely(len(profiles_of(scope, "visitor")) >= 4, f"too few visitors: {names}")
 
 
 @case(over=each_version)
@@ -106,20 +112,22 @@ def phases_in_order(work, interpreter):
     turns = target.hear("TRUTH")["turns"]
     found = blocks(scope, profile_of(scope, "MainThread"))
     report = [result.err.strip(), *(f"{phase} {start:.4f} {length:.4f}" for phase, start, length in found)]
-    order = [phase for phase, _, _ in found]
-    expect(len(order) >= 4, "hardly any turns:", *report)
-    expect(all(a != b for a, b in zip(order, order[1:])), "turns out of order:", *report)
+    expect_likely(len(found) >= 4, "hardly any turns:", *report)
 
     # The clock of the file begins with the run: shift it to the program's, where the turns fit. The
     # turns repeat, so a shift by a whole period fits nearly all of them too: the sum tells them apart.
     shifts = [begin - start for phase, start, _ in found[1:-1]
               for name, begin, _ in turns if name == phase]
-    off = min((misfits(found, turns, shift) for shift in shifts), key=sum)
-    expect(median(off) <= 0.01, f"turns begin {off} s off:", *report)
-    # A change-over can be missed by as long as the machine does not let us run.
-    if stats["late"] <= 0.05 * stats["ticks"]:
-        expect(len(order) >= 4 / TURN - 2, "too few turns:", *report)
-        expect(max(off) <= TURN / 2, f"a turn begins {max(off):.4f} s off:", *report)
+    shift = min(shifts, key=lambda shift: sum(misfits(found, turns, shift)))
+    off = misfits(found, turns, shift)
+    expect_likely(median(off) <= 0.01, f"turns begin {off} s off:", *report)
+    # A change-over can be missed by as long as the machine does not let us run, and a turn that is
+    # no longer than that as a whole.
+    blind = blind_seconds(stats)
+    expect_likely(max(off) <= blind, f"a turn begins {max(off):.4f} s off, {blind:.4f} s not seen:", *report)
+    missed = [turn for turn in turns_within(turns, found, shift) if turn[2] - turn[1] > blind
+              and not any(is_seen_as(turn, block, shift, blind) for block in found)]
+    expect(not missed, f"{blind:.4f} s not seen, but {len(missed)} turns missed:", *missed, *report)
     samples = samples_of(parse_collapsed(work.out / "p.collapsed"))
     expect_equal(samples, stats["samples"], "samples in two outputs of one run")
 
@@ -131,6 +139,17 @@ def misfits(found, turns, shift):
         for phase, start, _ in found[1:-1]]
 
 
+def turns_within(turns, found, shift):
+    """The turns that began and ended while it was sampled."""
+    first, last = found[0], found[-1]
+    return [turn for turn in turns if first[1] <= turn[1] - shift and turn[2] - shift <= sum(last[1:])]
+
+
+def is_seen_as(turn, block, shift, blind):
+    phase, start, length = block
+    return phase == turn[0] and start + shift < turn[2] and turn[1] < start + shift + length
+
+
 @case(over=newest)
 def a_gap_is_a_gap(work, interpreter):
     """A thread that comes late has no stacks from before it came."""
@@ -138,6 +157,7 @@ def a_gap_is_a_gap(work, interpreter):
     path = work.out / "p.speedscope.json"
     profiler = work.profiler("attach", target.pid, "-r", str(RATE), "-o", path)
     profiler.wait_until_it_samples()
+    profiler.wait_for_ticks(200)
     target.order("churn", 0.5)
     target.hear("DONE")
     target.order("exit", 0)
@@ -148,7 +168,7 @@ def a_gap_is_a_gap(work, interpreter):
     for profile in visitors:
         begin, length = time_with_a_stack(profile)
         expect(begin > 0.1, f"{profile['name']} began too early", profile)
-        expect(length < 0.5, f"{profile['name']} lasted too long", profile)
+        expect_likely(length < 0.3, f"{profile['name']} lasted too long", profile)
 
 
 if __name__ == "__main__":

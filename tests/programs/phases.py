@@ -39,9 +39,9 @@ def main():
     turns = []
     while not has_input():
         for phase in (red, blue):
-            start = clock()
             visitor = threading.Thread(target=short_lived, args=(length / 4,), name="visitor")
             visitor.start()
+            start = clock()
             phase(start + length)
             turns.append([phase.__name__, start, clock()])
             visitor.join()

@@ -1,7 +1,7 @@
 """Spins until it is told what to do: one JSON list at a time on standard input.
 
 ["exit", STATUS]       end
-["finalise", SECONDS]  end, and be slow in the interpreter's finalisation
+["finalise", SECONDS]  say "FINALISING" and end, slow in the interpreter's finalisation
 ["exec", [ARG...]]     become another program
 ["fork", SECONDS]      leave a child that spins so long, and go on
 ["churn", SECONDS]     start and end threads all the time for so long, and go on
@@ -54,9 +54,14 @@ def end(status):
     sys.exit(status)
 
 
+def end_slowly(seconds):
+    say("FINALISING")
+    spin(clock() + seconds)
+
+
 def finalise(seconds):
     threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
-    atexit.register(lambda: spin(clock() + seconds / 2))
+    atexit.register(end_slowly, seconds / 2)
     sys.slow_to_die = SlowToDie(seconds / 2)
     sys.exit(0)
 
