@@ -5,13 +5,12 @@
 #include <sys/resource.h>
 
 #include "profiler/base/clock.h"
+#include "profiler/nap.h"
 #include "profiler/schedule.h"
 #include "profiler/session.h"
 #include "profiler/signals.h"
 
 enum {
-    /* Sleeping costs about this much more than asked for; nearer deadlines are waited for awake. */
-    SPIN_US = 60,
     WAKE_MS = 100,
     HOUSEKEEPING_MS = 50,
     ATTACH_AGAIN_MS = 2000, /* after exec: how long to look for a Python in the new program */
@@ -24,6 +23,7 @@ struct sampler {
     struct session session;
     struct roster *roster;
     struct schedule schedule;
+    struct nap nap;
     struct error *error;
     uint64_t start_ns;
     uint64_t last_tick_ns;
@@ -61,22 +61,26 @@ static enum status attach_again(struct sampler *sampler) {
 
 /* ---- one tick ---- */
 
-/* Waits for a deadline: asleep while it is far, awake when it is near; up now and then, to see
- * whether the user has had enough or the target has ended. */
-static void wait_until(const struct sampler *sampler, uint64_t deadline_ns) {
-    uint64_t now_ns = clock_monotonic_ns();
+/* Waits for a deadline; up now and then, to see whether the user has had enough or the target has
+ * ended. Returns the time. */
+static uint64_t wait_until(struct sampler *sampler, uint64_t now_ns, uint64_t deadline_ns) {
     while (now_ns < deadline_ns && !signals_want_stop()) {
-        uint64_t left_ns = deadline_ns - now_ns;
-        if (left_ns > WAKE_MS * NS_PER_MS) {
-            clock_sleep_until_ns(now_ns + WAKE_MS * NS_PER_MS);
-            if (!process_is_alive(sampler->process)) {
-                return;
-            }
-        } else if (left_ns > SPIN_US * NS_PER_US) {
-            clock_sleep_until_ns(deadline_ns);
+        bool is_far = deadline_ns - now_ns > WAKE_MS * NS_PER_MS;
+        uint64_t until_ns = is_far ? now_ns + WAKE_MS * NS_PER_MS
+                                   : nap_until_ns(&sampler->nap, now_ns, deadline_ns);
+        if (until_ns > now_ns) {
+            clock_sleep_until_ns(until_ns);
+            now_ns = clock_monotonic_ns();
+            nap_learn(&sampler->nap, until_ns, now_ns);
+        } else {
+            clock_pause();
+            now_ns = clock_monotonic_ns();
         }
-        now_ns = clock_monotonic_ns();
+        if (is_far && !process_is_alive(sampler->process)) {
+            break;
+        }
     }
+    return now_ns;
 }
 
 static void count_sample(struct health *health, const struct sample *sample) {
@@ -156,9 +160,8 @@ static void finish_tick(struct sampler *sampler, uint64_t now_ns) {
 }
 
 /* NOT_READY and NOT_MAPPED mean that the target's Python is not where it was. */
-static enum status tick(struct sampler *sampler) {
+static enum status tick(struct sampler *sampler, uint64_t now_ns) {
     const struct raw_look *look;
-    uint64_t now_ns = clock_monotonic_ns();
     enum status status = walk_look(sampler->session.walk, &look);
     if (status == STATUS_OK) {
         status = take_look(sampler, look, now_ns);
@@ -170,8 +173,7 @@ static enum status tick(struct sampler *sampler) {
 }
 
 /* What need not happen in every tick. NOT_READY when the target runs another program now. */
-static enum status keep_house(struct sampler *sampler) {
-    uint64_t now_ns = clock_monotonic_ns();
+static enum status keep_house(struct sampler *sampler, uint64_t now_ns) {
     if (signals_take_write() && sampler->plan->write_now != NULL) {
         sampler->plan->write_now(sampler->plan->context);
     }
@@ -199,15 +201,16 @@ static enum status sample_until_end(struct sampler *sampler, enum sampler_end *e
     uint64_t duration_ns = sampler->plan->duration_ns;
     uint64_t deadline_ns = duration_ns != 0 ? sampler->start_ns + duration_ns : UINT64_MAX;
     for (;;) {
-        uint64_t next_ns = schedule_next_ns(&sampler->schedule, clock_monotonic_ns());
-        wait_until(sampler, next_ns < deadline_ns ? next_ns : deadline_ns);
+        uint64_t now_ns = clock_monotonic_ns();
+        uint64_t next_ns = schedule_next_ns(&sampler->schedule, now_ns);
+        now_ns = wait_until(sampler, now_ns, next_ns < deadline_ns ? next_ns : deadline_ns);
         *end_out = signals_want_stop() ? END_ASKED : END_DURATION;
-        if (signals_want_stop() || clock_monotonic_ns() >= deadline_ns) {
+        if (signals_want_stop() || now_ns >= deadline_ns) {
             return STATUS_OK;
         }
-        enum status status = tick(sampler);
+        enum status status = tick(sampler, now_ns);
         if (status == STATUS_OK) {
-            status = keep_house(sampler);
+            status = keep_house(sampler, now_ns);
         }
         if (status == STATUS_NOT_READY || status == STATUS_NOT_MAPPED) {
             status = attach_again(sampler);
@@ -251,6 +254,7 @@ enum status sampler_run(const struct process *process, struct trace *trace,
     trace->run.start_wall_ns = clock_wall_ns();
     schedule_init(&sampler.schedule, sampler.start_ns, plan->interval_ns,
                   sampler.start_ns ^ (uint64_t)process->pid << 32);
+    nap_init(&sampler.nap, plan->interval_ns);
     status = sample_until_end(&sampler, end_out);
     if (sampler.roster != NULL && *end_out != END_TARGET) {
         roster_read_names(sampler.roster, clock_monotonic_ns(), true);

@@ -28,3 +28,7 @@ void clock_sleep_until_ns(uint64_t deadline_ns) {
                                 .tv_nsec = (long)(deadline_ns % NS_PER_S)};
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &deadline, NULL);
 }
+
+void clock_pause(void) {
+    __builtin_ia32_pause();
+}

@@ -15,5 +15,7 @@ uint64_t clock_wall_ns(void);
 uint64_t clock_cpu_ns(void);
 /* Sleeps until the monotonic deadline; returns early when a signal came. */
 void clock_sleep_until_ns(uint64_t deadline_ns);
+/* For loops that read the clock again and again: leaves a core's other thread some room. */
+void clock_pause(void);
 
 #endif
