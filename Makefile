@@ -89,7 +89,7 @@ $(PROTO).o: CPPFLAGS += $(INCLUDES)
 $(BUILD)/exporters/pprof.o: $(PROTO).h
 
 # .incbin is invisible to -MMD.
-$(filter $(BUILD)/exporters/%.o,$(OBJECTS)): $(wildcard exporters/page/*)
+$(filter $(BUILD)/exporters/%.o,$(OBJECTS)): $(wildcard exporters/*/*)
 
 # Other flags make other objects, and fewer sources another library.
 $(BUILD)/flags: export STAMP = $(COMPILE) $(LINK)

@@ -547,7 +547,7 @@ test("Ctrl and the wheel zoom around the pointer; narrow boxes open", async () =
 });
 
 test("text is readable on every colour, light and dark", () => {
-  const source = readFileSync(join(HERE, "../../exporters/page/names.js"), "utf8");
+  const source = readFileSync(join(HERE, "../../exporters/flamegraph/names.js"), "utf8");
   const palettes = vm.runInNewContext(`${source}; [palette(false), palette(true)]`);
   const channels = (text) => (text.startsWith("#") ? text.slice(1).match(/../g).map((hex) => parseInt(hex, 16))
     : text.match(/\d+/g).map(Number));

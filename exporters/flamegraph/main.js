@@ -197,7 +197,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (e) => {
 });
 
 setPanel(innerWidth > 860);
-showRun();
+showRun(profile);
 graph.resize();
 setTheme(isDark());
 restore();

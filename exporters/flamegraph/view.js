@@ -1,6 +1,5 @@
 // What is chosen, what follows from it, how it changes, and how the address keeps it.
 
-const $ = (id) => document.getElementById(id);
 const profile = decodeProfile(JSON.parse($("pyrometer-data").textContent));
 const names = makeNames(profile);
 const amount = (value) => (profile.byTime ? time(value) : `${count(value)} samples`);
@@ -48,15 +47,6 @@ function reshape() {
 function present() {
   graph.show(viewOf(tree, state.invert, state.focus), state.flame);
   select(-1);
-}
-
-function pattern(query) {
-  const flags = /[A-Z]/.test(query.replace(/\\./g, "")) ? "" : "i";
-  try {
-    return [new RegExp(query, flags), false];
-  } catch {
-    return [new RegExp(query.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&"), flags), true];
-  }
 }
 
 // Which functions match: every distinct string is asked once.
@@ -169,28 +159,6 @@ function showLegend() {
     item.title = "Share of time in such functions themselves";
     legend.append(item);
   });
-}
-
-function showRun() {
-  const { run, health: h } = profile, text = (id) => visible(profile.strings[id]);
-  const process = text(run.process) || "profile", wanted = run.interval_ns ? 1e9 / run.interval_ns : 0;
-  $("process").textContent = process;
-  $("process").title = text(run.command);
-  $("about").textContent = [`pid ${run.pid}`, text(run.python) && `Python ${text(run.python)}`,
-    text(run.mode) && `${text(run.mode)} mode`, time(h.duration_ns),
-    run.start_ms && new Date(run.start_ms).toLocaleString(), text(run.command)]
-    .filter(Boolean).join("  ·  ");
-  $("about").title = $("about").textContent;
-  const sentence = [`${count(h.samples)} samples at ${rate(h.rate_hz)}${
-    wanted ? ` (${rate(wanted)} asked)` : ""}`, `${count(h.lost)} lost`, `${count(h.late)} late`,
-    `${count(h.unverified)} unverified`];
-  if (h.truncated) sentence.push(`${count(h.truncated)} cut short`);
-  const quality = $("quality");
-  quality.textContent = sentence.join(", ");
-  quality.title = `Lost: samples that should have been and are not. Late: looks dropped because the \
-profiler was not in time. Unverified: stacks that could not be confirmed. The profiler used ${
-    time(h.cpu_ns)} of CPU time. ${text(run.profiler)}`;
-  quality.classList.toggle("bad", h.lost + h.unverified > 0.05 * (h.samples + h.lost));
 }
 
 // --- Changes.

@@ -3,23 +3,6 @@
 const ROW = 20;         // height of a row in CSS pixels
 const NARROW = 0.5;     // boxes below this many pixels are drawn together
 const TEXT_ROOM = 26;   // no text in boxes below this
-const TALLEST = 8e6;    // browsers limit an element's height; beyond, scrolling is scaled
-
-// Scrolling over any height. `box` scrolls, `space` is the element inside that gives it height.
-function makeScroll(box, space) {
-  let content = 0;
-  const scale = () => (content <= TALLEST ? 1
-    : (content - box.clientHeight) / Math.max(1, TALLEST - box.clientHeight));
-  return {
-    get top() { return box.scrollTop * scale(); },
-    set top(px) { box.scrollTop = px / scale(); },
-    get content() { return content; },
-    resize(px) {
-      content = px;
-      space.style.height = Math.min(px, TALLEST) + "px";
-    },
-  };
-}
 
 function makeGraph({ box, space, canvas, names }) {
   const ctx = canvas.getContext("2d", { alpha: false });

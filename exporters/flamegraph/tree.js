@@ -1,14 +1,6 @@
 // The profile as typed arrays, and the call trees made of it. Nothing here knows the screen.
 // Stacks may be very deep: every pass over a tree is a loop over ids (parents come first).
 
-// A column as it is written: differences from row to row. Ids count from 1, so index 0 is unused
-// (it stands for "none", and among nodes for the root).
-function column(steps, type = Int32Array) {
-  const out = new type(steps.length + 1);
-  for (let i = 0; i < steps.length; i++) out[i + 1] = out[i] + steps[i];
-  return out;
-}
-
 // strings: texts by id. functions: name and file (strings), first line. frames: function, line that
 // runs, kind (0: Python's). nodes: parent node (0: none) and frame, parents first. selves: samples
 // and weight of a thread in a node itself.

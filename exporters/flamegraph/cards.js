@@ -1,12 +1,5 @@
 // What lies over the page: the tooltip, the menu, the choice of threads; and light or dark.
 
-function placeCard(card, x, y) {
-  card.hidden = false;
-  const { width, height } = card.getBoundingClientRect();
-  card.style.left = `${Math.max(6, Math.min(x, innerWidth - width - 6))}px`;
-  card.style.top = `${Math.max(6, y + height + 6 > innerHeight ? y - height - 28 : y)}px`;
-}
-
 function fillTip(title, where, rows) {
   const tip = $("tip"), list = element("dl");
   for (const [name, value] of rows) list.append(element("dt", "", name), element("dd", "", value));
@@ -61,19 +54,6 @@ function tipOfFunction(fn, x, y) {
     ["95 % interval", interval(totals.total[fn])],
     ["samples", `${count(totals.selfSamples[fn])} self, ${count(totals.samples[fn])} total`],
   ]), x + 14, y + 18);
-}
-
-function copy(text) {
-  const old = () => {
-    const area = document.body.appendChild(element("textarea"));
-    area.value = text;
-    area.select();
-    document.execCommand("copy");
-    area.remove();
-  };
-  if (navigator.clipboard) navigator.clipboard.writeText(text).catch(old);
-  else old();
-  $("detail").textContent = "Copied";
 }
 
 function openMenu(id, x, y) {

@@ -1,98 +1,7 @@
-// Lists with any number of rows (only those in sight exist), and the two panels made of them: the
-// table of functions and the choice of threads.
-
-function element(tag, className, text) {
-  const out = document.createElement(tag);
-  if (className) out.className = className;
-  if (text !== undefined) out.textContent = text;
-  return out;
-}
-
-// `box` scrolls, `focus` gets the keys. `fill(row, index)` writes a row made by `build()`;
-// `act(index, how)` is told of "pick" (click, Space) and "open" (double click, Enter).
-function makeList({ box, focus, height, build, fill, act, role }) {
-  const space = element("div"), rows = element("div", "rows"), pool = [];
-  space.append(rows);
-  box.append(space);
-  const scroll = makeScroll(box, space);
-  let total = 0, current = -1, first = 0, pending = 0;
-
-  function draw() {
-    pending = 0;
-    const top = scroll.top;
-    first = Math.floor(top / height);
-    const n = Math.max(0, Math.min(total - first, Math.ceil(box.clientHeight / height) + 1));
-    while (pool.length < n) {
-      const row = build();
-      row.setAttribute("role", role);
-      row.id = `${box.id}-${pool.length}`;
-      pool.push(row);
-      rows.append(row);
-    }
-    rows.style.transform = `translateY(${-(top % height)}px)`;
-    focus.removeAttribute("aria-activedescendant");
-    pool.forEach((row, i) => {
-      row.hidden = i >= n;
-      if (i >= n) return;
-      row.classList.toggle("current", first + i === current);
-      row.setAttribute("aria-rowindex", first + i + 1);
-      if (first + i === current) focus.setAttribute("aria-activedescendant", row.id);
-      fill(row, first + i);
-    });
-  }
-  const redraw = () => { pending ||= requestAnimationFrame(draw); };
-
-  function go(index) {
-    current = Math.min(total - 1, Math.max(0, index));
-    const y = current * height, view = box.clientHeight;
-    if (y < scroll.top) scroll.top = y;
-    else if (y + height > scroll.top + view) scroll.top = y + height - view;
-    redraw();
-  }
-  const indexOf = (target) => {
-    const i = pool.findIndex((row) => row.contains(target));
-    return i < 0 ? -1 : first + i;
-  };
-  box.addEventListener("scroll", redraw, { passive: true });
-  box.addEventListener("click", (e) => {
-    const i = indexOf(e.target);
-    if (i < 0) return;
-    current = i;
-    act(i, "pick");
-    redraw();
-  });
-  box.addEventListener("dblclick", (e) => {
-    const i = indexOf(e.target);
-    if (i >= 0) act(i, "open");
-  });
-  focus.addEventListener("keydown", (e) => {
-    if (e.target !== focus) return;
-    const page = Math.max(1, Math.floor(box.clientHeight / height) - 1);
-    const move = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -total,
-      End: total }[e.key];
-    if (move) go(current + move);
-    else if (current >= 0 && current < total && e.key === " ") act(current, "pick");
-    else if (current >= 0 && current < total && e.key === "Enter") act(current, "open");
-    else return;
-    e.preventDefault();
-    e.stopPropagation();
-    redraw();
-  });
-  new ResizeObserver(redraw).observe(box);
-  return {
-    indexOf, redraw, draw,
-    resize(n) {
-      total = n;
-      current = -1;
-      scroll.resize(n * height);
-      draw();
-    },
-  };
-}
+// The two lists: the table of functions and the choice of threads.
 
 // The table of functions. `tell(fn, how)` as in makeList.
 function makeTable({ profile, names, amount, tell }) {
-  const $ = (id) => document.getElementById(id);
   let totals = null, whole = 0, order = [], sort = "self", rising = false, match = null, mark = 0;
   const list = makeList({
     box: $("rows"), focus: $("grid"), height: 24, role: "row",
@@ -172,7 +81,6 @@ function makeTable({ profile, names, amount, tell }) {
 
 // Threads of the same process and name are one entry. `changed()` is called after a choice.
 function makeThreads({ profile, amount, changed }) {
-  const $ = (id) => document.getElementById(id);
   const groups = new Map(), owner = [], several = new Set(profile.threads.map((t) => t.pid)).size > 2;
   profile.threads.forEach((thread, i) => {
     const id = `${thread.pid} ${thread.name}`;
