@@ -320,7 +320,7 @@ static void test_errors(void **state) {
     expect_usage("attach -f papyrus 12", "papyrus");
     expect_usage("attach -o profile.papyrus 12", "profile.papyrus");
     expect_usage("attach -o profile 12", "--format");
-    expect_usage("attach --json 12", "--json");
+    expect_usage("attach --list-tasks 12", "--list-tasks");
     expect_usage("dump -o x.txt 12", "-o");
     expect_usage("run -p 12 x", "-p");
 }
