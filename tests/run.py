@@ -29,7 +29,7 @@ from setup import roots  # noqa: E402
 
 TREE = Path(__file__).resolve().parent.parent
 # How long one program may take, in seconds; longer where a sanitizer or the long set is at work.
-BOUND_SECONDS = 600
+BOUND_SECONDS = 1200
 LONG_BOUND_SECONDS = 3600
 # The authorities that this machine trusts, as Debian has them.
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -102,7 +102,7 @@ def browser_programs(_build):
 
 def setup_programs(_build):
     script = TREE / "tests/setup/interpreters.py"
-    return [("interpreters", [sys.executable, str(script), "--tap"])]
+    return [("interpreters", [sys.executable, str(script), "--tap"]), *python_programs("setup")]
 
 
 # `programs` of a build; how many run at once; whether one that failed is run once more: only where
@@ -110,7 +110,7 @@ def setup_programs(_build):
 Group = namedtuple("Group", "programs jobs is_run_again")
 
 GROUPS = {
-    "setup": Group(setup_programs, 1, False),  # is every Python there that has to be?
+    "setup": Group(setup_programs, 1, False),  # is every Python there that has to be? and run.py itself
     "unit": Group(unit_programs, os.cpu_count(), False),
     "golden": Group(lambda build: python_programs("golden"), os.cpu_count(), False),
     "live": Group(lambda build: python_programs("live"), 1, True),

@@ -126,6 +126,7 @@ export async function openBrowser(flags = []) {
   const context = await chromium.launchPersistentContext(scratchFolder(), {
     executablePath: "/usr/bin/chromium",
     headless: true,
+    timeout: BOUND_MS,
     args: [...FLAGS, ...flags],
   });
   cleanup(() => context.close());

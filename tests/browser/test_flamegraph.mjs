@@ -102,6 +102,11 @@ async function search(query, of = page) {
   return (await state(of)).matched;
 }
 
+/** By then the page has been told of what changed before. */
+const nextFrame = (of = page) => of.evaluate(() => new Promise((done) => {
+  requestAnimationFrame(() => requestAnimationFrame(done));
+}));
+
 const percent = (part, whole) => {
   const p = (100 * part) / whole;
   return `${p >= 99.95 || p === 0 ? p.toFixed(0) : p >= 1 ? p.toFixed(1) : p.toFixed(2)} %`;
@@ -488,9 +493,11 @@ test("light and dark, by the system and by choice, remembered", async () => {
   expectEqual((await state()).dark, true, "after a reload");
   await page.locator("#theme").click();
   expectEqual((await state()).dark, false, "back to light");
-  await page.evaluate(() => localStorage.clear());
   await page.emulateMedia({ colorScheme: "dark" });
+  await page.waitForFunction(() => matchMedia("(prefers-color-scheme: dark)").matches);
+  await nextFrame();
   expectEqual((await state()).dark, false, "a choice is kept when the system turns dark");
+  await page.evaluate(() => localStorage.clear());
   await reopen();
   expectEqual((await state()).dark, true, "without a choice it is the system's");
   await page.emulateMedia({ colorScheme: "light" });
