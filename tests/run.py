@@ -157,7 +157,7 @@ def npm_install(folder, made):
         (fresh / "node_modules").mkdir(parents=True)
         for file in ("package.json", "package-lock.json"):
             shutil.copy(folder / file, fresh)
-        command = ["npm", "ci", "--no-audit", "--no-fund"]
+        command = ["npm", "ci", "--no-audit", "--no-fund", "--fetch-retries=5"]
         subprocess.run(command, cwd=fresh, env=npm_environment(), check=True)
         fresh.rename(made)
 

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 TABLE = Path(__file__).with_name("interpreters.txt")
+# How often each archive is asked: connections break.
+TRIES = 2
 SCRIPTS = Path("/usr/share/debootstrap/scripts")
 
 
@@ -98,7 +100,7 @@ def absent_packages(log):
 
 def fill(root, suite, versions, log):
     """Makes `root` with those of `versions` that the release has; says whether that worked."""
-    for mirror in mirrors():
+    for mirror in mirrors() * TRIES:
         wanted = list(versions)
         while wanted:
             shutil.rmtree(root, ignore_errors=True)
