@@ -12,6 +12,8 @@ import {
 
 const DATA = /(<script id="pyrometer-data" type="application\/json">)(.*?)(<\/script>)/s;
 const MARKUP = "</script><script>alert(1)</script>";
+// Each of the two processes has a main thread.
+const FIRST_THREAD = /MainThread\s*4242/;
 let fixed, html, stacks, context, page, complaints, requests; // made by the first tests
 
 // --- The profile, read a second way ------------------------------------------------------------
@@ -36,7 +38,7 @@ function readStacks(json) {
     const stack = [];
     for (let node = leaf; node; node = nodes.parent[node - 1]) stack.unshift(frameOf(nodes.frame[node - 1]));
     return { stack, samples: selves.samples[i], time: selves.weight_ns[i],
-      thread: json.strings[threads.name[selves.thread[i] - 1]] };
+      thread: json.strings[threads.name[selves.thread[i] - 1]], tid: threads.tid[selves.thread[i] - 1] };
   });
 }
 
@@ -383,21 +385,22 @@ test("by line: lines of a function are boxes of their own", async () => {
 });
 
 test("threads: those chosen are counted, by name", async () => {
-  const of = (name) => stacks.filter(({ thread }) => thread === name);
+  const of = (name, at) => stacks.filter(({ thread, tid }) => thread === name && (!at || tid === at));
+  const count = new Set(stacks.map(({ thread, tid }) => `${tid} ${thread}`)).size;
   const row = (name) => page.locator("#threadrows [role=option]:visible", { hasText: name });
   await page.keyboard.press("t");
-  expectEqual(await page.locator("#threadrows [role=option]:visible").count(), 3, "threads with samples");
+  expectEqual(await page.locator("#threadrows [role=option]:visible").count(), count, "threads with samples");
   await page.locator("#none").click();
   expectEqual((await state()).total, 0, "none");
   await row("worker").click();
   expectEqual((await state()).total, sum(of("worker;1\n</script>")), "worker");
-  await row("MainThread").click();
-  expectEqual((await state()).total, sum(of("worker;1\n</script>")) + sum(of("MainThread")), "and the main thread");
+  await row(FIRST_THREAD).click();
+  expectEqual((await state()).total, sum(of("worker;1\n</script>")) + sum(of("MainThread", 4242)), "and the main thread");
   await row("(no name)").dblclick();
   expectEqual((await state()).total, sum(of("")), "only the one without a name");
-  expectEqual(await text("#threads"), "Threads 1 of 3", "button");
+  expectEqual(await text("#threads"), `Threads 1 of ${count}`, "button");
   await page.locator("#threadquery").fill("Main");
-  expectEqual(await page.locator("#threadrows [role=option]:visible").count(), 1, "filtered");
+  expectEqual(await page.locator("#threadrows [role=option]:visible").count(), 2, "filtered");
   await page.locator("#threadquery").fill("");
   await page.locator("#all").click();
   expectEqual((await state()).total, sum(stacks), "all");
@@ -449,7 +452,7 @@ test("icicle and flame", async () => {
 test("the address keeps the view over a reload, and back undoes a zoom", async () => {
   await page.keyboard.press("l");
   await page.keyboard.press("t");
-  await page.locator("#threadrows [role=option]:visible", { hasText: "MainThread" }).dblclick();
+  await page.locator("#threadrows [role=option]:visible", { hasText: FIRST_THREAD }).dblclick();
   await page.keyboard.press("Escape");
   const entries = () => page.evaluate(() => history.length);
   const before = await entries();
