@@ -39,8 +39,7 @@ struct page_file {
     extern const char page_##name[] __attribute__((visibility("hidden")));                         \
     extern const char page_##name##_end[] __attribute__((visibility("hidden")))
 
-#define PAGE_FILE(name)                                                                            \
-    { page_##name, page_##name##_end }
+#define PAGE_FILE(name) ((struct page_file){page_##name, page_##name##_end})
 
 /* A kind of page. Lists end in an empty file; they come after what all pages share. */
 struct page {
