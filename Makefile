@@ -114,7 +114,7 @@ deps: ## install what building and testing need
 demo: all ## profile a small program, and leave its flame graph in build/demo
 	$(QUIET)tests/demo/demo.sh
 lint: ## style, layers, headers, words
-	$(QUIET)clang-format --dry-run -Werror $(C_FILES) && tests/lint/layers.sh $(C_FILES) && tests/lint/text.sh
+	$(QUIET)tests/lint/format.sh $(C_FILES) && tests/lint/layers.sh $(C_FILES) && tests/lint/text.sh
 	$(QUIET)tests/lint/headers.sh $(filter %.h,$(C_FILES)) -- $(GCC) $(FLAGS_C) $(WARNINGS)
 check: ## build with the warnings on, and run the unit and golden tests
 	$(QUIET)$(call build,$(GCC),)
