@@ -213,7 +213,7 @@ class Profiler(Process):
     def _read(self, name):
         if not self.is_running():
             result = self.finish()
-            raise Failure(f"pyrometer ended early, with {result.status}", result.err)
+            raise Unsettled(f"pyrometer ended early, with {result.status}", result.err)
         return Path(f"/proc/{self.pid}/{name}").read_text()
 
     def _has_attached(self):
