@@ -36,6 +36,27 @@ static void append_run(struct buffer *out, const struct trace *trace) {
 
 /* 10.0 s, 9,987 samples, 996.7 Hz (1000.0 Hz asked for)
  * 0 lost, 13 late, 2 unverified, 0 truncated */
+/* What it cost the target to be stopped for every look. */
+static void append_pauses(struct buffer *out, const struct histogram *pauses) {
+    const struct {
+        const char *before;
+        uint64_t duration_ns;
+    } figures[] = {{" times for ", pauses->sum_ns},
+                   {", median ", histogram_quantile_ns(pauses, 0.5)},
+                   {", p99 ", histogram_quantile_ns(pauses, 0.99)},
+                   {", longest ", pauses->max_ns}};
+    if (pauses->count == 0) {
+        return;
+    }
+    buffer_printf(out, "stopped ");
+    text_append_count(out, pauses->count);
+    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++) {
+        buffer_printf(out, "%s", figures[i].before);
+        text_append_time(out, figures[i].duration_ns);
+    }
+    buffer_printf(out, "\n");
+}
+
 static void append_health(struct buffer *out, const struct trace *trace, uint64_t samples) {
     const struct health *health = &trace->health;
     text_append_time(out, health->duration_ns);
@@ -53,12 +74,14 @@ static void append_health(struct buffer *out, const struct trace *trace, uint64_
     } faults[] = {{"\n", health->lost, " lost"},
                   {", ", health->late, " late"},
                   {", ", health->unverified, " unverified"},
-                  {", ", health->truncated, " truncated\n\n"}};
+                  {", ", health->truncated, " truncated\n"}};
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
         buffer_printf(out, "%s", faults[i].before);
         text_append_count(out, faults[i].count);
         buffer_printf(out, "%s", faults[i].after);
     }
+    append_pauses(out, &trace->pauses);
+    buffer_printf(out, "\n");
 }
 
 /* The table: a row of `columns` for each column. To add a column, add a row. */

@@ -27,10 +27,11 @@ static bool is_all_verified(const struct dumped_thread *threads, size_t count) {
 
 /* One look; replaces what an earlier one gave. */
 static enum status look_once(struct session *session, struct roster *roster,
-                             struct dumped_thread **out, size_t *count_out) {
+                             struct histogram *pauses, struct dumped_thread **out,
+                             size_t *count_out) {
     const struct raw_look *look;
     uint64_t now_ns = clock_monotonic_ns();
-    enum status status = walk_look(session->walk, &look);
+    enum status status = session_look(session, pauses, &look);
     if (status == STATUS_OK) {
         status = resolve_check(session->resolve, look, now_ns);
     }
@@ -70,27 +71,47 @@ static int compare_threads(const void *a, const void *b, void *context) {
     return one->tid < other->tid ? -1 : one->tid > other->tid;
 }
 
+/* A look that was not held is taken again; one that was is final. */
+static enum status look_until_verified(struct session *session, struct trace *trace,
+                                       const struct thread_filter *filter,
+                                       struct dumped_thread **out, size_t *count_out) {
+    struct roster *roster = roster_create(session, trace, filter);
+    enum status status = STATUS_OK;
+    for (int looks = 0; looks < LOOKS && !signals_want_stop(); looks++) {
+        status = look_once(session, roster, &trace->pauses, out, count_out);
+        bool is_over =
+            status == STATUS_OK ? is_all_verified(*out, *count_out) : status != STATUS_NOT_HELD;
+        if (is_over) {
+            break;
+        }
+    }
+    roster_read_names(roster, clock_monotonic_ns(), true);
+    roster_destroy(roster);
+    return status;
+}
+
 enum status dump_take(const struct process *process, struct trace *trace,
-                      const struct thread_filter *filter, struct dumped_thread **out,
-                      size_t *count_out, struct error *error) {
+                      const struct thread_filter *filter, bool is_blocking,
+                      struct dumped_thread **out, size_t *count_out, struct error *error) {
     struct session session;
+    struct stopper stopper = {0};
     *out = NULL;
     *count_out = 0;
     enum status status = session_wait(&session, process, trace, false, 0, error);
     if (status != STATUS_OK) {
         return status;
     }
-    struct roster *roster = roster_create(&session, trace, filter);
-    for (int looks = 0; looks < LOOKS && status == STATUS_OK && !signals_want_stop(); looks++) {
-        status = look_once(&session, roster, out, count_out);
+    if (is_blocking) {
+        status = stopper_open(&stopper, process, STOPPER_BOUND_NS, error);
+        session_block(&session, &stopper);
+    }
+    if (status == STATUS_OK) {
+        status = look_until_verified(&session, trace, filter, out, count_out);
         if (status != STATUS_OK) {
             error_set(error, status, "looking at the threads of process %d", (int)process->pid);
-        } else if (is_all_verified(*out, *count_out)) {
-            break;
         }
     }
-    roster_read_names(roster, clock_monotonic_ns(), true);
-    roster_destroy(roster);
+    stopper_close(&stopper, NULL);
     session_close(&session);
     qsort_r(*out, *count_out, sizeof **out, compare_threads, trace);
     return status;

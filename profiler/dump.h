@@ -17,11 +17,13 @@ struct dumped_thread {
     uint32_t flags;        /* enum sample_flag */
 };
 
-/* Looks once (some times more, for threads whose stack moved meanwhile); the caller frees *out with
- * free(). Statuses as of session_open. */
+/* Looks once (some times more, for threads whose stack moved meanwhile), with `is_blocking` while
+ * the process is stopped; the caller frees *out with free(). Statuses as of session_open and
+ * stopper_open. */
 enum status dump_take(const struct process *process, struct trace *trace,
-                      const struct thread_filter *filter, struct dumped_thread **out,
-                      size_t *count_out, struct error *error) MUST_CHECK;
+                      const struct thread_filter *filter, bool is_blocking,
+                      struct dumped_thread **out, size_t *count_out,
+                      struct error *error) MUST_CHECK;
 
 /* Like a traceback: for each thread, the most recent call last. */
 void dump_print_text(const struct trace *trace, const struct dumped_thread *threads, size_t count,

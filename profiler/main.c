@@ -53,17 +53,29 @@ static double percent(uint64_t part, uint64_t whole) {
     return whole > 0 ? 100.0 * (double)part / (double)whole : 0;
 }
 
+static double pause_us(const struct trace *trace, double share) {
+    return (double)histogram_quantile_ns(&trace->pauses, share) / 1e3;
+}
+
+static void print_pauses(const struct trace *trace) {
+    if (trace->pauses.count > 0) {
+        fprintf(stderr, "; stopped it for %.0f us (median), %.0f us (p99), %.0f us (max)",
+                pause_us(trace, 0.5), pause_us(trace, 0.99), pause_us(trace, 1));
+    }
+}
+
 /* The closing line: how good the profile is, in one sentence. */
 static void print_quality(const struct trace *trace) {
     const struct health *health = &trace->health;
     double asked_hz = 1e9 / (double)trace->run.interval_ns;
     fprintf(stderr,
             "pyrometer: %" PRIu64 " samples in %.1f s at %.0f Hz (asked %.0f); lost %" PRIu64
-            ", late ticks %" PRIu64 ", unverified %" PRIu64
-            " (%.2f %%); took %.1f %% of a CPU and %.1f MB\n",
+            ", late ticks %" PRIu64 ", unverified %" PRIu64 " (%.2f %%)",
             health->samples, (double)health->duration_ns / 1e9, health_rate_hz(health), asked_hz,
             health->lost, health->late, health->unverified,
-            percent(health->unverified, health->samples),
+            percent(health->unverified, health->samples));
+    print_pauses(trace);
+    fprintf(stderr, "; took %.1f %% of a CPU and %.1f MB\n",
             percent(health->cpu_ns, health->duration_ns), (double)health->rss_bytes / 1e6);
 }
 
@@ -85,6 +97,31 @@ struct export_job {
 static enum status write_export(const void *context, FILE *out, struct error *error) {
     const struct export_job *job = context;
     return job->exporter->write(job->trace, out, error);
+}
+
+static double seconds(uint64_t duration_ns) {
+    return (double)duration_ns / (double)NS_PER_S;
+}
+
+/* How long the target was stopped: figures of all pauses, and those buckets that hold any. */
+static cJSON *pauses_json(const struct histogram *pauses) {
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddNumberToObject(json, "count", (double)pauses->count);
+    cJSON_AddNumberToObject(json, "total_s", seconds(pauses->sum_ns));
+    cJSON_AddNumberToObject(json, "median_s", seconds(histogram_quantile_ns(pauses, 0.5)));
+    cJSON_AddNumberToObject(json, "p99_s", seconds(histogram_quantile_ns(pauses, 0.99)));
+    cJSON_AddNumberToObject(json, "max_s", seconds(pauses->max_ns));
+    cJSON *buckets = cJSON_AddArrayToObject(json, "buckets");
+    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        if (pauses->buckets[i] > 0) {
+            cJSON *bucket = cJSON_CreateObject();
+            cJSON_AddNumberToObject(bucket, "from_s", seconds(histogram_bucket_start_ns(i)));
+            cJSON_AddNumberToObject(bucket, "to_s", seconds(histogram_bucket_start_ns(i + 1)));
+            cJSON_AddNumberToObject(bucket, "count", (double)pauses->buckets[i]);
+            cJSON_AddItemToArray(buckets, bucket);
+        }
+    }
+    return json;
 }
 
 static enum status write_stats(const void *context, FILE *out, struct error *error) {
@@ -116,6 +153,9 @@ static enum status write_stats(const void *context, FILE *out, struct error *err
         cJSON_AddNumberToObject(json, rows[i].name, rows[i].value);
     }
     cJSON_AddStringToObject(json, "version", trace_string(trace, trace->run.python_version));
+    if (trace->pauses.count > 0) {
+        cJSON_AddItemToObject(json, "pauses", pauses_json(&trace->pauses));
+    }
     char *text = cJSON_PrintUnformatted(json);
     cJSON_Delete(json);
     if (text == NULL) {
@@ -226,6 +266,7 @@ static enum status sample(struct profile *profile, const struct process *process
         .duration_ns = options->duration_ns,
         .mode = options->mode,
         .filter = options->filter,
+        .is_blocking = options->is_blocking,
         .keep_waiting = options->verb == VERB_RUN,
         .sinks = sinks,
         .sink_count = sizeof sinks / sizeof sinks[0],
@@ -332,7 +373,8 @@ static int dump(struct options *options) {
     trace.run.pid = (uint32_t)process.pid;
     describe_run(&trace, options, &process);
     int result = EXIT_DONE;
-    if (dump_take(&process, &trace, &options->filter, &threads, &count, &error) != STATUS_OK) {
+    if (dump_take(&process, &trace, &options->filter, options->is_blocking, &threads, &count,
+                  &error) != STATUS_OK) {
         result = fail(&error);
     } else if (options->is_json) {
         dump_print_json(&trace, threads, count, stdout);

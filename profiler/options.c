@@ -194,6 +194,13 @@ static enum status set_stats(struct draft *draft, const char *value, struct erro
     return STATUS_OK;
 }
 
+static enum status set_blocking(struct draft *draft, const char *value, struct error *error) {
+    (void)value;
+    (void)error;
+    draft->options->is_blocking = true;
+    return STATUS_OK;
+}
+
 static enum status set_quiet(struct draft *draft, const char *value, struct error *error) {
     (void)value;
     (void)error;
@@ -238,6 +245,8 @@ static const struct option_row option_rows[] = {
      "only this thread; may be given several times"},
     {0, "main-thread", NULL, SAMPLING | VERB_DUMP, set_main_thread, "only the main thread"},
     {'a', "all-threads", NULL, SAMPLING | VERB_DUMP, set_all_threads, "every thread (the default)"},
+    {0, "blocking", NULL, SAMPLING | VERB_DUMP, set_blocking,
+     "stop the process for every look: exact stacks, and it runs slower"},
     {'o', "output", "PATH", SAMPLING, set_output,
      "where to; several times for several; %p is the PID, %t the time, - standard output"},
     {'f', "format", "NAME", SAMPLING, set_format, "the format, whatever the path's extension"},

@@ -38,6 +38,7 @@ struct options {
     struct output_request *outputs; /* never empty for attach and run */
     size_t output_count;
     const char *stats_path; /* NULL: none */
+    bool is_blocking;       /* stop the process for every look */
     bool is_quiet;
     bool is_json;
 };

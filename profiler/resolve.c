@@ -24,6 +24,7 @@ struct resolve {
     struct trace *trace;
     struct codes *codes;
     struct verify *verify;
+    bool is_trusting;          /* resolve_trust */
     struct history *histories; /* by walk slot */
     size_t history_count;
     size_t history_capacity;
@@ -147,6 +148,9 @@ static void put_step(struct climb *climb, const struct step *step) {
 /* Whether `step`, at `depth`, called `next`; its offset becomes that of the call when it had moved
  * on. */
 static bool is_call(struct climb *climb, size_t depth, struct step *step, const struct step *next) {
+    if (climb->resolve->is_trusting) {
+        return true;
+    }
     const struct raw_frame *caller = frame_at_depth(climb, depth);
     const struct raw_frame *callee = frame_at_depth(climb, depth + 1);
     bool is_still = caller->is_still && callee->is_alive;
@@ -183,6 +187,27 @@ static void name_vanished(struct climb *climb, const struct step *step) {
     put_step(climb, &named);
 }
 
+/* Whether a target that stands still has the frame at `depth` only because it was stopped while it
+ * left it: the newest one, without code any more (3.14-, clear_thread_frame in Python/ceval.c). */
+static bool is_leaving(const struct climb *climb, size_t depth) {
+    return climb->resolve->is_trusting && depth + 1 == climb->count &&
+           frame_at_depth(climb, depth)->code == 0;
+}
+
+/* The frame at `depth` is not one that `step` called, or `next` could not be read from it. */
+static void miss(struct climb *climb, size_t depth, const struct step *step,
+                 const struct step *next) {
+    bool is_newest = depth + 1 == climb->count;
+    if (is_leaving(climb, depth)) {
+        return;
+    }
+    if (!climb->resolve->is_trusting && (next->known == NULL || is_newest)) {
+        name_vanished(climb, step);
+    } else {
+        give_up(climb);
+    }
+}
+
 /* Puts the frames from `depth` on onto the stack, as far as each was called by the one below. */
 static void climb_from(struct climb *climb, size_t depth) {
     struct step step = step_at(climb, depth);
@@ -198,11 +223,7 @@ static void climb_from(struct climb *climb, size_t depth) {
             return;
         }
         if (!is_good) {
-            if (next.known == NULL || depth + 2 == climb->count) {
-                name_vanished(climb, &step);
-            } else {
-                give_up(climb);
-            }
+            miss(climb, depth + 1, &step, &next);
             return;
         }
         step = next;
@@ -247,6 +268,10 @@ struct resolved resolve_stack(struct resolve *resolve, const struct raw_look *lo
 }
 
 /* ---- life ---- */
+
+void resolve_trust(struct resolve *resolve) {
+    resolve->is_trusting = true;
+}
 
 enum status resolve_check(struct resolve *resolve, const struct raw_look *look, uint64_t now_ns) {
     return codes_check(resolve->codes, look, now_ns);

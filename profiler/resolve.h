@@ -15,6 +15,10 @@ struct resolve *resolve_create(struct runtime *runtime, struct trace *trace);
 /* Accepts NULL. */
 void resolve_destroy(struct resolve *resolve);
 
+/* From now on the target stands still during every look, so that each stack is what it was at one
+ * instant and needs no proof. */
+void resolve_trust(struct resolve *resolve);
+
 /* Before the stacks of a look: makes sure that the code objects in it which are known are still
  * what they were, when there is reason to doubt it: the target says that one was freed (3.14-), or
  * the last check is old, by the age of the code object. One batched read. */

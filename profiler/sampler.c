@@ -29,10 +29,26 @@ struct sampler {
     uint64_t last_tick_ns;
     uint64_t housekeeping_ns;
     uint64_t cpu_before_ns;
+    uint64_t tick_samples;  /* that the last tick gave */
+    struct stopper stopper; /* zeroed unless the plan is blocking */
+    uint64_t stopper_cpu_ns;
     struct memory counted; /* calls and bytes of earlier sessions */
 };
 
 /* ---- attaching ---- */
+
+/* One stopper outlives the programs that the process executes. */
+static enum status block(struct sampler *sampler) {
+    enum status status = STATUS_OK;
+    if (sampler->stopper.helper == 0) {
+        status =
+            stopper_open(&sampler->stopper, sampler->process, STOPPER_BOUND_NS, sampler->error);
+    }
+    if (status == STATUS_OK) {
+        session_block(&sampler->session, &sampler->stopper);
+    }
+    return status;
+}
 
 static enum status attach(struct sampler *sampler, bool keep_waiting, uint64_t deadline_ns) {
     enum status status = session_wait(&sampler->session, sampler->process, sampler->trace,
@@ -40,7 +56,7 @@ static enum status attach(struct sampler *sampler, bool keep_waiting, uint64_t d
     if (status == STATUS_OK) {
         sampler->roster = roster_create(&sampler->session, sampler->trace, &sampler->plan->filter);
     }
-    return status;
+    return status == STATUS_OK && sampler->plan->is_blocking ? block(sampler) : status;
 }
 
 static void detach(struct sampler *sampler) {
@@ -159,12 +175,34 @@ static void finish_tick(struct sampler *sampler, uint64_t now_ns) {
     }
 }
 
+static void close_stopper(struct sampler *sampler) {
+    uint64_t cpu_ns;
+    stopper_close(&sampler->stopper, &cpu_ns);
+    sampler->stopper_cpu_ns += cpu_ns;
+}
+
+/* The target was not held while it was looked at: what it would have given is lost. */
+static enum status lose_tick(struct sampler *sampler, enum status why, uint64_t now_ns) {
+    sampler->trace->health.lost += sampler->tick_samples > 0 ? sampler->tick_samples : 1;
+    finish_tick(sampler, now_ns);
+    if (why == STATUS_NOT_HELD) {
+        return STATUS_OK;
+    }
+    close_stopper(sampler); /* somebody has killed it, perhaps for want of memory */
+    return block(sampler);
+}
+
 /* NOT_READY and NOT_MAPPED mean that the target's Python is not where it was. */
 static enum status tick(struct sampler *sampler, uint64_t now_ns) {
     const struct raw_look *look;
-    enum status status = walk_look(sampler->session.walk, &look);
+    uint64_t samples_before = sampler->trace->health.samples;
+    enum status status = session_look(&sampler->session, &sampler->trace->pauses, &look);
+    if (status == STATUS_NOT_HELD || status == STATUS_INTERNAL) {
+        return lose_tick(sampler, status, now_ns);
+    }
     if (status == STATUS_OK) {
         status = take_look(sampler, look, now_ns);
+        sampler->tick_samples = sampler->trace->health.samples - samples_before;
     }
     if (status == STATUS_OK) {
         finish_tick(sampler, now_ns);
@@ -226,7 +264,7 @@ static void note_cost(struct sampler *sampler) {
     struct rusage usage;
     struct health *health = &sampler->trace->health;
     getrusage(RUSAGE_SELF, &usage);
-    health->cpu_ns = clock_cpu_ns() - sampler->cpu_before_ns;
+    health->cpu_ns = clock_cpu_ns() - sampler->cpu_before_ns + sampler->stopper_cpu_ns;
     health->rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
     health->read_calls = sampler->counted.calls + sampler->session.memory.calls;
     health->read_bytes = sampler->counted.bytes + sampler->session.memory.bytes;
@@ -245,6 +283,7 @@ enum status sampler_run(const struct process *process, struct trace *trace,
     *end_out = END_TARGET;
     enum status status = attach(&sampler, plan->keep_waiting, 0);
     if (status != STATUS_OK) {
+        detach(&sampler);
         return status;
     }
     /* By default the kernel may wake us 50 us late, to save power. */
@@ -256,6 +295,7 @@ enum status sampler_run(const struct process *process, struct trace *trace,
                   sampler.start_ns ^ (uint64_t)process->pid << 32);
     nap_init(&sampler.nap, plan->interval_ns);
     status = sample_until_end(&sampler, end_out);
+    close_stopper(&sampler);
     if (sampler.roster != NULL && *end_out != END_TARGET) {
         roster_read_names(sampler.roster, clock_monotonic_ns(), true);
     }

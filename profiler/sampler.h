@@ -18,6 +18,7 @@ struct sampler_plan {
     uint64_t duration_ns; /* 0: until the target ends or the user asks */
     const struct mode *mode;
     struct thread_filter filter;
+    bool is_blocking;  /* stop the target for every look */
     bool keep_waiting; /* the process may yet execute a Python: wait for it */
     const struct sink *sinks;
     size_t sink_count;

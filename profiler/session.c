@@ -70,6 +70,34 @@ enum status session_wait(struct session *out, const struct process *process, str
     }
 }
 
+void session_block(struct session *session, struct stopper *stopper) {
+    session->stopper = stopper;
+    resolve_trust(session->resolve);
+}
+
+static void add_pause(struct histogram *pauses, uint64_t pause_ns) {
+    if (pause_ns > 0) {
+        histogram_add(pauses, pause_ns);
+    }
+}
+
+enum status session_look(struct session *session, struct histogram *pauses,
+                         const struct raw_look **out) {
+    uint64_t pause_ns;
+    if (session->stopper == NULL) {
+        return walk_look(session->walk, out);
+    }
+    enum status status = stopper_stop(session->stopper, &pause_ns);
+    if (status != STATUS_OK) {
+        add_pause(pauses, pause_ns);
+        return status;
+    }
+    status = walk_look(session->walk, out);
+    enum status held = stopper_continue(session->stopper, &pause_ns);
+    add_pause(pauses, pause_ns);
+    return held != STATUS_OK ? held : status;
+}
+
 bool session_is_stale(const struct session *session) {
     return process_image_mark(session->process) != session->image_mark;
 }

@@ -11,6 +11,7 @@
 #include "profiler/resolve.h"
 #include "reader/memory.h"
 #include "reader/process.h"
+#include "reader/stopper.h"
 #include "target-runtime/runtime.h"
 #include "target-runtime/walk.h"
 
@@ -21,6 +22,7 @@ struct session {
     struct walk *walk;
     struct resolve *resolve;
     uint64_t image_mark;
+    struct stopper *stopper; /* borrowed; NULL: the target runs while it is looked at */
 };
 
 /* Attaches once. Statuses as of memory_open_live and runtime_attach. `out` must not move until it
@@ -35,6 +37,15 @@ void session_close(struct session *session);
  * or the monotonic `deadline_ns` passes (0: none). */
 enum status session_wait(struct session *out, const struct process *process, struct trace *trace,
                          bool keep_waiting, uint64_t deadline_ns, struct error *error) MUST_CHECK;
+
+/* From now on the target is stopped by `stopper` (borrowed) for every look. */
+void session_block(struct session *session, struct stopper *stopper);
+
+/* Takes a look, with the target stopped if it is to be: then the pause is added to `pauses`, and
+ * the status may also be NOT_HELD (the look is worth nothing, others may be) or INTERNAL. Otherwise
+ * as walk_look. */
+enum status session_look(struct session *session, struct histogram *pauses,
+                         const struct raw_look **out) MUST_CHECK;
 
 /* Whether the process runs another program than when the session was opened. */
 bool session_is_stale(const struct session *session);

@@ -157,6 +157,21 @@ static pid_t inner_id(pid_t pid, pid_t tid) {
     return (pid_t)id;
 }
 
+bool process_thread_state(pid_t pid, pid_t tid, struct thread_state *out) {
+    char path[PROC_PATH_BYTES];
+    struct buffer text = {0};
+    int tracer = 0;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/status", (int)pid, (int)tid);
+    bool is_read = read_file(path, &text) && text.length > 0;
+    const char *state = is_read ? strstr(text.data, "\nState:") : NULL;
+    const char *line = is_read ? strstr(text.data, "\nTracerPid:") : NULL;
+    bool is_known = state != NULL && sscanf(state, " State: %c", &out->letter) == 1 &&
+                    line != NULL && sscanf(line, " TracerPid: %d", &tracer) == 1;
+    out->tracer = tracer;
+    buffer_deinit(&text);
+    return is_known;
+}
+
 size_t process_threads(const struct process *process, struct thread_ids **out) {
     char path[PROC_PATH_BYTES];
     size_t count = 0;

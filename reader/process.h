@@ -45,6 +45,15 @@ struct thread_ids {
 /* All threads that the process has now; the caller frees *out with free(). Returns how many. */
 size_t process_threads(const struct process *process, struct thread_ids **out);
 
+/* What the kernel says of one thread (/proc/PID/task/TID/status). */
+struct thread_state {
+    char letter;  /* R, S, D, T (stopped), t (held by its tracer), Z, X: proc(5) */
+    pid_t tracer; /* who traces it; 0: nobody, or nobody in our pid namespace */
+};
+
+/* False when the thread is not there. */
+bool process_thread_state(pid_t pid, pid_t tid, struct thread_state *out);
+
 /* One line of /proc/PID/maps. */
 struct mapping {
     uint64_t start;

@@ -35,6 +35,8 @@ enum exit_status {
       "run as the same user or as root; in a container grant CAP_SYS_PTRACE; if "                  \
       "/proc/sys/kernel/yama/ptrace_scope is 1, start the program with 'pyrometer run' or set it " \
       "to 0")                                                                                      \
+    X(TRACED, EXIT_NOT_PERMITTED, "another process traces it already",                             \
+      "end the debugger or tracer, or profile without --blocking")                                 \
     X(NOT_PYTHON, EXIT_NOT_PYTHON, "not a Python process, or one that cannot be read",             \
       "CPython 3.8 to 3.15 can be read; if this is one, report its version and how it was built")  \
     X(NOT_READY, EXIT_NOT_PYTHON, "its Python has not started yet, or is ending",                  \
@@ -43,6 +45,8 @@ enum exit_status {
     X(BAD_LAYOUT, EXIT_NOT_PYTHON, "the interpreter's structures are not what they should be",     \
       "report the Python version and how it was built")                                            \
     X(TORN, EXIT_NO_SAMPLE, "the stack changed while it was read", "")                             \
+    X(NOT_HELD, EXIT_NO_SAMPLE, "the process could not be stopped in time",                        \
+      "try again when the machine is less busy, or profile without --blocking")                    \
     X(NO_SAMPLE, EXIT_NO_SAMPLE, "not one sample could be taken",                                  \
       "see whether the process runs Python code at all, or sample for longer")                     \
     X(NO_OUTPUT, EXIT_NO_OUTPUT, "an output could not be written",                                 \

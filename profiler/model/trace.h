@@ -16,6 +16,7 @@
 #include "profiler/base/strings.h"
 #include "profiler/base/table.h"
 #include "profiler/model/health.h"
+#include "profiler/model/histogram.h"
 #include "profiler/model/sample.h"
 #include "profiler/model/timeline.h"
 
@@ -124,6 +125,7 @@ struct trace_run {
 struct trace {
     struct trace_run run;
     struct health health;
+    struct histogram pauses; /* of the target; empty unless it was stopped for every look */
     struct strings strings;
     struct table functions;    /* struct trace_function */
     struct table frames;       /* struct trace_frame */

@@ -1,0 +1,111 @@
+#define _GNU_SOURCE
+#include "reader/stopper.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "profiler/base/clock.h"
+#include "reader/stopper_helper.h"
+
+enum { ANSWER_WITHIN_S = 10 };
+
+/* The helper's next answer; signals that we get meanwhile do not matter. INTERNAL when there is
+ * none: then the helper is killed, and with it the hold. */
+static enum status hear(struct stopper *stopper, struct stopper_answer *out) {
+    ssize_t got;
+    do {
+        got = recv(stopper->fd, out, sizeof *out, 0);
+    } while (got < 0 && errno == EINTR);
+    if (got == (ssize_t)sizeof *out) {
+        return STATUS_OK;
+    }
+    kill(stopper->helper, SIGKILL);
+    return STATUS_INTERNAL;
+}
+
+static enum status order(struct stopper *stopper, enum stopper_order order,
+                         uint64_t *pause_ns_out) {
+    struct stopper_answer answer = {0};
+    *pause_ns_out = 0;
+    /* Should nobody be there to read it, nobody answers either. */
+    ssize_t ignored = send(stopper->fd, &order, sizeof order, MSG_NOSIGNAL);
+    (void)ignored;
+    enum status status = hear(stopper, &answer);
+    if (status == STATUS_OK) {
+        status = answer.status;
+        *pause_ns_out = answer.pause_ns;
+    }
+    return status;
+}
+
+enum status stopper_stop(struct stopper *stopper, uint64_t *pause_ns_out) {
+    return order(stopper, ORDER_STOP, pause_ns_out);
+}
+
+enum status stopper_continue(struct stopper *stopper, uint64_t *pause_ns_out) {
+    return order(stopper, ORDER_CONTINUE, pause_ns_out);
+}
+
+static enum status start_helper(struct stopper *out, pid_t pid, uint64_t bound_ns,
+                                struct error *error) {
+    int ends[2];
+    const struct timeval patience = {.tv_sec = ANSWER_WITHIN_S};
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+        return error_set(error, STATUS_INTERNAL, "making a pair of sockets");
+    }
+    setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    pid_t helper = fork();
+    if (helper == 0) {
+        stopper_helper_run(ends[1], pid, bound_ns);
+    }
+    close(ends[1]);
+    if (helper < 0) {
+        error_set(error, STATUS_INTERNAL, "forking the process that stops process %d", (int)pid);
+        close(ends[0]);
+        return STATUS_INTERNAL;
+    }
+    *out = (struct stopper){helper, ends[0]};
+    return STATUS_OK;
+}
+
+enum status stopper_open(struct stopper *out, const struct process *process, uint64_t bound_ns,
+                         struct error *error) {
+    struct stopper_answer answer = {0};
+    *out = (struct stopper){0};
+    enum status status = start_helper(out, process->pid, bound_ns, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = hear(out, &answer);
+    if (status != STATUS_OK) {
+        error_set(error, status, "the process that stops process %d does not answer",
+                  (int)process->pid);
+    } else if (answer.status != STATUS_OK) {
+        *error = answer.error;
+        status = answer.status;
+    }
+    if (status != STATUS_OK) {
+        stopper_close(out, NULL);
+    }
+    return status;
+}
+
+void stopper_close(struct stopper *stopper, uint64_t *cpu_ns_out) {
+    struct rusage usage = {0};
+    if (stopper->helper > 0) {
+        close(stopper->fd);
+        kill(stopper->helper, SIGKILL); /* as good an end for it as any */
+        while (wait4(stopper->helper, NULL, 0, &usage) < 0 && errno == EINTR) {
+        }
+    }
+    if (cpu_ns_out != NULL) {
+        *cpu_ns_out = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * NS_PER_S +
+                      (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * NS_PER_US;
+    }
+    *stopper = (struct stopper){0};
+}

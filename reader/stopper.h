@@ -1,0 +1,48 @@
+/* Stopping a process for moments, safely: whatever becomes of us, it goes on.
+ *
+ * Who holds a process by ptrace(2) is the only one that can let it go on, so that is a process of
+ * its own which does nothing else (stopper_helper.c). It lets go when it is told to, when
+ * `bound_ns` have passed since it began to stop, and when it hears that we have ended; when it ends
+ * itself, the kernel lets go. It is in a session of its own, so that no Ctrl-Z of ours stops it.
+ * Should it not answer for seconds it is killed.
+ *
+ * What stopping does to the process: system calls that wait are interrupted and go on by
+ * themselves, but for those that signal(7) lists as failing with EINTR after a stop (epoll_wait,
+ * semop and few others), which Python tries again by itself.
+ *
+ * To be used from one thread. */
+#ifndef PYROMETER_READER_STOPPER_H
+#define PYROMETER_READER_STOPPER_H
+
+#include <stdint.h>
+
+#include "profiler/base/status.h"
+#include "reader/process.h"
+
+/* The longest that a process should be stopped at a time; a look takes a thousandth of it. */
+#define STOPPER_BOUND_NS UINT64_C(20000000)
+
+struct stopper {
+    pid_t helper;
+    int fd; /* to the helper */
+};
+
+/* Makes ready to stop `process`, which runs on. Statuses as of tracer_init, INTERNAL. On failure it
+ * needs no closing. */
+enum status stopper_open(struct stopper *out, const struct process *process, uint64_t bound_ns,
+                         struct error *error) MUST_CHECK;
+/* Lets the process go, for good. Accepts a zeroed stopper. `cpu_ns_out` may be NULL: CPU time that
+ * the helper used. */
+void stopper_close(struct stopper *stopper, uint64_t *cpu_ns_out);
+
+/* Stops every thread. OK when nothing runs; NOT_HELD when not all could be stopped within the
+ * bound, and all go on again; GONE when the process has ended; INTERNAL when the helper has. After
+ * anything but OK stopper_continue must not be called. `pause_ns_out` is set unless OK: how long
+ * threads were held, 0 if not at all. */
+enum status stopper_stop(struct stopper *stopper, uint64_t *pause_ns_out) MUST_CHECK;
+/* Lets every thread go on that did before. OK when they were held until now; NOT_HELD when the
+ * bound had passed, so that they were going on already; INTERNAL. `pause_ns_out`: from when the
+ * first was told to stop until the last was let go. */
+enum status stopper_continue(struct stopper *stopper, uint64_t *pause_ns_out) MUST_CHECK;
+
+#endif
