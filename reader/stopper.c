@@ -2,6 +2,7 @@
 #include "reader/stopper.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -43,12 +44,36 @@ static enum status order(struct stopper *stopper, enum stopper_order order,
     return status;
 }
 
+/* Who waits for a core with the process stopped makes it wait as well. */
+static bool set_policy(int policy) {
+    const struct sched_param lowest = {.sched_priority = sched_get_priority_min(policy)};
+    return sched_setscheduler(0, policy | SCHED_RESET_ON_FORK, &lowest) == 0;
+}
+
+static void hurry(const struct stopper *stopper, bool is_wanted) {
+    if (stopper->may_hurry) {
+        set_policy(is_wanted ? SCHED_RR : SCHED_OTHER);
+    }
+}
+
+/* Not if somebody has chosen another policy for us. */
+static bool may_hurry(void) {
+    return sched_getscheduler(0) == SCHED_OTHER && set_policy(SCHED_RR) && set_policy(SCHED_OTHER);
+}
+
 enum status stopper_stop(struct stopper *stopper, uint64_t *pause_ns_out) {
-    return order(stopper, ORDER_STOP, pause_ns_out);
+    hurry(stopper, true);
+    enum status status = order(stopper, ORDER_STOP, pause_ns_out);
+    if (status != STATUS_OK) {
+        hurry(stopper, false);
+    }
+    return status;
 }
 
 enum status stopper_continue(struct stopper *stopper, uint64_t *pause_ns_out) {
-    return order(stopper, ORDER_CONTINUE, pause_ns_out);
+    enum status status = order(stopper, ORDER_CONTINUE, pause_ns_out);
+    hurry(stopper, false);
+    return status;
 }
 
 static enum status start_helper(struct stopper *out, pid_t pid, uint64_t bound_ns,
@@ -69,7 +94,7 @@ static enum status start_helper(struct stopper *out, pid_t pid, uint64_t bound_n
         close(ends[0]);
         return STATUS_INTERNAL;
     }
-    *out = (struct stopper){helper, ends[0]};
+    *out = (struct stopper){helper, ends[0], may_hurry()};
     return STATUS_OK;
 }
 

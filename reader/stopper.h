@@ -6,6 +6,9 @@
  * itself, the kernel lets go. It is in a session of its own, so that no Ctrl-Z of ours stops it.
  * Should it not answer for seconds it is killed.
  *
+ * While it is stopped, the calling thread and the helper have a real-time priority where that is
+ * allowed, so that nothing but what is done meanwhile makes the pause longer.
+ *
  * What stopping does to the process: system calls that wait are interrupted and go on by
  * themselves, but for those that signal(7) lists as failing with EINTR after a stop (epoll_wait,
  * semop and few others), which Python tries again by itself.
@@ -14,6 +17,7 @@
 #ifndef PYROMETER_READER_STOPPER_H
 #define PYROMETER_READER_STOPPER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "profiler/base/status.h"
@@ -25,6 +29,7 @@
 struct stopper {
     pid_t helper;
     int fd; /* to the helper */
+    bool may_hurry;
 };
 
 /* Makes ready to stop `process`, which runs on. Statuses as of tracer_init, INTERNAL. On failure it

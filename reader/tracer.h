@@ -19,9 +19,9 @@ struct tracee {
     pid_t tid;
     bool is_stopped;
     bool is_foreign; /* no thread of the process: let go of it at its first stop */
-    bool is_dead; /* a first thread that ended before the others: it never stops again */
-    int request;  /* what lets it go on: PTRACE_CONT, PTRACE_LISTEN or PTRACE_DETACH */
-    int signal;   /* that it was about to get, 0: none */
+    bool is_dead;    /* a first thread that ended before the others: it never stops again */
+    int request;     /* what lets it go on: PTRACE_CONT, PTRACE_LISTEN or PTRACE_DETACH */
+    int signal;      /* that it was about to get, 0: none */
 };
 
 struct tracer {
