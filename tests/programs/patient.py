@@ -160,8 +160,11 @@ def main():
         out, into = os.pipe()
         threads.append(threading.Thread(target=write_slowly, args=(into,)))
         threads.append(threading.Thread(target=read_with, args=(name, read, out)))
+    # A signal to a process may go to any of its threads that does not block it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
     for thread in threads:
         thread.start()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
     ready()
     count_signals()
     done.set()
