@@ -2,9 +2,9 @@
  *
  * Who holds a process by ptrace(2) is the only one that can let it go on, so that is a process of
  * its own which does nothing else (stopper_helper.c). It lets go when it is told to, when
- * `bound_ns` have passed since it began to stop, and when it hears that we have ended; when it ends
- * itself, the kernel lets go. It is in a session of its own, so that no Ctrl-Z of ours stops it.
- * Should it not answer for seconds it is killed.
+ * `bound_ns` have passed since the first thread stopped, and when it hears that we have ended; when
+ * it ends itself, the kernel lets go. It is in a session of its own, so that no Ctrl-Z of ours
+ * stops it. Should it not answer for seconds it is killed.
  *
  * While it is stopped, the calling thread and the helper have a real-time priority where that is
  * allowed, so that nothing but what is done meanwhile makes the pause longer.

@@ -16,13 +16,15 @@
 #include "profiler/base/clock.h"
 #include "reader/tracer.h"
 
+/* Who waits for a core is not held by us: that it is to stop does it no harm. */
+enum { PATIENCE_MS = 100 };
+
 struct helper {
     int orders_fd;
     int news_fd; /* readable when SIGCHLD has come */
     uint64_t bound_ns;
     struct tracer tracer;
     bool is_holding;
-    uint64_t since_ns; /* the last stop began */
     uint64_t pause_ns; /* how long it was; 0 while it lasts */
 };
 
@@ -52,16 +54,16 @@ static void go_first(void) {
 
 static void let_go(struct helper *helper) {
     tracer_continue(&helper->tracer);
-    helper->pause_ns = clock_monotonic_ns() - helper->since_ns;
+    uint64_t since_ns = helper->tracer.since_ns;
+    helper->pause_ns = since_ns != 0 ? clock_monotonic_ns() - since_ns : 0;
     helper->is_holding = false;
     tracer_attend(&helper->tracer);
 }
 
 static void hold(struct helper *helper, struct stopper_answer *answer) {
-    helper->since_ns = clock_monotonic_ns();
     helper->pause_ns = 0;
     helper->is_holding = true;
-    answer->status = tracer_stop(&helper->tracer, helper->since_ns + helper->bound_ns);
+    answer->status = tracer_stop(&helper->tracer, PATIENCE_MS * NS_PER_MS, helper->bound_ns);
     if (answer->status != STATUS_OK) {
         let_go(helper);
     }
@@ -98,7 +100,7 @@ static bool serve_once(struct helper *helper) {
     struct pollfd fds[] = {{helper->orders_fd, POLLIN, 0}, {helper->news_fd, POLLIN, 0}};
     struct timespec left = {0};
     uint64_t now_ns = clock_monotonic_ns();
-    uint64_t end_ns = helper->since_ns + helper->bound_ns;
+    uint64_t end_ns = helper->tracer.since_ns + helper->bound_ns;
     if (helper->is_holding && now_ns < end_ns) {
         left.tv_sec = (time_t)((end_ns - now_ns) / NS_PER_S);
         left.tv_nsec = (long)((end_ns - now_ns) % NS_PER_S);

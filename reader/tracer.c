@@ -169,16 +169,21 @@ static bool has_died(const struct tracer *tracer, pid_t tid) {
            state.letter == 'X';
 }
 
-/* Looks once whether a thread has stopped by now, or sleeps a moment. */
+/* Looks once whether a thread has stopped by now, or sleeps a moment. Whatever is heard of first,
+ * of this thread or of another, is that somebody has stopped. */
 static void await(struct tracer *tracer, struct tracee *tracee, uint64_t left_ns) {
     int status;
     pid_t tid = tracee->tid;
     pid_t got = waitpid(tid, &status, __WALL | WNOHANG);
+    bool is_news = got != 0 || wait_for_news(left_ns);
+    if (is_news && tracer->since_ns == 0) {
+        tracer->since_ns = clock_monotonic_ns();
+    }
     if (got == tid) {
         note(tracer, tid, status);
     } else if (got < 0) {
         note_end(tracer, tracee);
-    } else if (!wait_for_news(left_ns)) {
+    } else if (!is_news) {
         tracee->is_dead = has_died(tracer, tid);
     }
 }
@@ -186,7 +191,9 @@ static void await(struct tracer *tracer, struct tracee *tracee, uint64_t left_ns
 /* Each thread is waited for by its id: that is constant work, where waiting for any is not. The
  * list grows at its end by the threads that those stopped have just started, and when it has been
  * gone through nobody is left who could start another. */
-enum status tracer_stop(struct tracer *tracer, uint64_t deadline_ns) {
+enum status tracer_stop(struct tracer *tracer, uint64_t patience_ns, uint64_t bound_ns) {
+    uint64_t start_ns = clock_monotonic_ns();
+    tracer->since_ns = 0;
     interrupt_all(tracer);
     for (size_t i = 0; i < tracer->count;) {
         struct tracee *tracee = &tracer->tracees[i];
@@ -195,10 +202,12 @@ enum status tracer_stop(struct tracer *tracer, uint64_t deadline_ns) {
             continue;
         }
         uint64_t now_ns = clock_monotonic_ns();
-        if (now_ns >= deadline_ns) {
+        uint64_t end_ns =
+            tracer->since_ns == 0 ? start_ns + patience_ns : tracer->since_ns + bound_ns;
+        if (now_ns >= end_ns) {
             return STATUS_NOT_HELD;
         }
-        await(tracer, tracee, deadline_ns - now_ns);
+        await(tracer, tracee, end_ns - now_ns);
     }
     return tracer->has_ended || tracer->count == 0 ? STATUS_GONE : STATUS_OK;
 }

@@ -27,6 +27,8 @@ struct tracee {
 struct tracer {
     pid_t pid;
     bool has_ended; /* the process has */
+    uint64_t
+        since_ns; /* monotonic: when the first thread stopped in the last tracer_stop; 0: none */
     struct tracee *tracees;
     size_t count;
     size_t capacity;
@@ -39,9 +41,9 @@ enum status tracer_init(struct tracer *out, pid_t pid, struct error *error) MUST
 void tracer_deinit(struct tracer *tracer);
 
 /* Stops all threads, those that are being started included. OK when nothing of the process runs any
- * more; NOT_HELD when that was not so by the monotonic deadline; GONE. In every case
- * tracer_continue must follow. */
-enum status tracer_stop(struct tracer *tracer, uint64_t deadline_ns) MUST_CHECK;
+ * more; NOT_HELD when that was not so `bound_ns` after the first had stopped, or none has within
+ * `patience_ns`, as when all wait for a core; GONE. In every case tracer_continue must follow. */
+enum status tracer_stop(struct tracer *tracer, uint64_t patience_ns, uint64_t bound_ns) MUST_CHECK;
 /* Lets all threads go on that are stopped by us: one that was stopped anyway, as by Ctrl-Z, stays
  * so. */
 void tracer_continue(struct tracer *tracer);

@@ -257,6 +257,22 @@ static void test_table_has_a_line_for_each_function(void **state) {
     }
 }
 
+static void test_table_tells_of_pauses(void **state) {
+    (void)state;
+    struct trace trace;
+    make_empty(&trace);
+    char *data = written("table", &trace);
+    assert_null(strstr(data, "stopped"));
+    free(data);
+    histogram_add(&trace.pauses, 30000);
+    histogram_add(&trace.pauses, 50000);
+    data = written("table", &trace);
+    assert_non_null(strstr(data, "\nstopped 2 times for 80 us, median "));
+    assert_non_null(strstr(data, ", p99 50 us, longest 50 us\n\n"));
+    free(data);
+    trace_deinit(&trace);
+}
+
 static void test_collapsed_counts_add_up(void **state) {
     (void)state;
     struct trace trace;
@@ -613,6 +629,7 @@ int main(void) {
         cmocka_unit_test(test_all_write_the_same_twice),
         cmocka_unit_test(test_full_disk_is_seen_by_the_caller),
         cmocka_unit_test(test_table_has_a_line_for_each_function),
+        cmocka_unit_test(test_table_tells_of_pauses),
         cmocka_unit_test(test_collapsed_counts_add_up),
         cmocka_unit_test(test_collapsed_line),
         cmocka_unit_test(test_speedscope_weights_add_up),

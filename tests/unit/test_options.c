@@ -168,6 +168,7 @@ static void test_defaults(void **state) {
     assert_string_equal(options.outputs[0].path, "-");
     assert_string_equal(options.outputs[0].exporter->name, "table");
     assert_null(options.stats_path);
+    assert_false(options.is_blocking);
     assert_false(options.is_quiet);
     assert_false(options.is_json);
     options_free(&options);
@@ -177,9 +178,10 @@ static void test_attach(void **state) {
     (void)state;
     struct options options;
     struct line line;
-    parse(&options, &line,
-          "attach -r 10khz -d 90s -m wall -t worker -t 17 --main-thread -a -q --stats s.json "
-          "-o a.html -o b.txt 4711");
+    parse(
+        &options, &line,
+        "attach -r 10khz -d 90s -m wall -t worker -t 17 --main-thread -a -q --blocking --stats s.json "
+        "-o a.html -o b.txt 4711");
     assert_int_equal(options.verb, VERB_ATTACH);
     assert_int_equal(options.pid, 4711);
     assert_int_equal(options.interval_ns, 100000);
@@ -188,6 +190,7 @@ static void test_attach(void **state) {
     assert_string_equal(options.filter.names[0], "worker");
     assert_string_equal(options.filter.names[1], "17");
     assert_true(options.filter.main_only);
+    assert_true(options.is_blocking);
     assert_true(options.is_quiet);
     assert_string_equal(options.stats_path, "s.json");
     assert_int_equal(options.output_count, 2);
@@ -428,12 +431,13 @@ static void expect_words(const char *text, const char *const *words, size_t coun
 
 static void test_help_lists_what_there_is(void **state) {
     (void)state;
-    static const char *const sampling[] = {"-r, --rate",        "-i, --interval", "-d, --duration",
-                                           "-m, --mode",        "-t, --thread",   "--main-thread",
-                                           "-a, --all-threads", "-o, --output",   "-f, --format",
-                                           "--stats",           "-q, --quiet",    "-h, --help"};
+    static const char *const sampling[] = {
+        "-r, --rate",    "-i, --interval",    "-d, --duration", "-m, --mode",   "-t, --thread",
+        "--main-thread", "-a, --all-threads", "-o, --output",   "-f, --format", "--stats",
+        "-q, --quiet",   "-h, --help",        "--blocking"};
     static const char *const of_pid[] = {"-p, --pid", "PID"};
-    static const char *const of_dump[] = {"--json", "-t, --thread", "-h, --help", "-p, --pid"};
+    static const char *const of_dump[] = {"--json", "--blocking", "-t, --thread", "-h, --help",
+                                          "-p, --pid"};
     static const char *const overview[] = {"attach", "run", "dump", "3.8 to 3.15", "--help"};
     char *attach = help_of(VERB_ATTACH);
     char *run = help_of(VERB_RUN);

@@ -557,6 +557,25 @@ static void thread_in_the_same_slot(struct python *python) {
     bench_close(&bench);
 }
 
+/* ---- a target that is stopped for every look ---- */
+
+/* Nothing needs to be seen twice, and nothing is doubted. */
+static void stopped_for_every_look(struct python *python) {
+    struct bench bench;
+    bench_open(&bench, python);
+    resolve_trust(bench.resolve);
+    start_working(&bench);
+    for (int i = 0; i < 3; i++) {
+        call(&bench, python_function(python, "leaf"), 8);
+        look(&bench, NS_PER_MS);
+        expect_whole(&bench);
+        python_return(python, &bench.thread);
+        look(&bench, NS_PER_MS);
+        expect_whole(&bench);
+    }
+    bench_close(&bench);
+}
+
 /* ---- what is about all of the process ---- */
 
 static void end_of_the_process(struct python *python) {
@@ -599,6 +618,7 @@ int main(void) {
         SCENARIO(code_at_the_same_address_later),
         SCENARIO(code_that_is_freed),
         SCENARIO(thread_in_the_same_slot),
+        SCENARIO(stopped_for_every_look),
         SCENARIO(end_of_the_process),
     };
     return scenarios_run("resolve", scenarios, sizeof scenarios / sizeof scenarios[0]);
