@@ -34,8 +34,6 @@ static void append_run(struct buffer *out, const struct trace *trace) {
     buffer_printf(out, "\n");
 }
 
-/* 10.0 s, 9,987 samples, 996.7 Hz (1000.0 Hz asked for)
- * 0 lost, 13 late, 2 unverified, 0 truncated */
 /* What it cost the target to be stopped for every look. */
 static void append_pauses(struct buffer *out, const struct histogram *pauses) {
     const struct {
@@ -57,6 +55,8 @@ static void append_pauses(struct buffer *out, const struct histogram *pauses) {
     buffer_printf(out, "\n");
 }
 
+/* 10.0 s, 9,987 samples, 996.7 Hz (1000.0 Hz asked for)
+ * 0 lost, 13 late, 2 unverified, 0 truncated */
 static void append_health(struct buffer *out, const struct trace *trace, uint64_t samples) {
     const struct health *health = &trace->health;
     text_append_time(out, health->duration_ns);

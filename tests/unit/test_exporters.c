@@ -267,8 +267,8 @@ static void test_table_tells_of_pauses(void **state) {
     histogram_add(&trace.pauses, 30000);
     histogram_add(&trace.pauses, 50000);
     data = written("table", &trace);
-    assert_non_null(strstr(data, "\nstopped 2 times for 80 us, median "));
-    assert_non_null(strstr(data, ", p99 50 us, longest 50 us\n\n"));
+    assert_non_null(strstr(data, "\nstopped 2 times for 80.0 us, median "));
+    assert_non_null(strstr(data, ", p99 50.0 us, longest 50.0 us\n\n"));
     free(data);
     trace_deinit(&trace);
 }
