@@ -19,6 +19,7 @@ struct exporter {
     const char *help;              /* one line for --help */
     bool needs_timeline;           /* trace->timeline must be there */
     bool needs_base;               /* trace->base must be there, with a timeline of its own */
+    bool gzips;                    /* compressed when the path ends in ".gz" */
 
     /* Writes `trace` to `out`. The caller opens, flushes, checks and closes `out`: a failed write
      * may be left for it to find with ferror(). Returns a status of its own for anything else.
@@ -28,6 +29,11 @@ struct exporter {
 
 /* Every format, NULL-terminated, in the order --help shows them. */
 extern const struct exporter *const exporters[];
+
+/* Writes `trace` to `out`, compressed where the format does that and `path` asks for it. Returns as
+ * exporter.write does. */
+enum status exporter_write(const struct exporter *exporter, const char *path,
+                           const struct trace *trace, FILE *out, struct error *error) MUST_CHECK;
 
 /* By name or alias; NULL if there is none. */
 const struct exporter *exporter_by_name(const char *name);

@@ -17,10 +17,16 @@ void json_init(void);
 /* Adds a whole number; cJSON's own numbers are doubles, which are printed as 1e+15. */
 void json_add_count(cJSON *object, const char *name, uint64_t value);
 
+/* Times as milliseconds, exact to the nanosecond. */
+void json_add_ms(cJSON *object, const char *name, uint64_t time_ns);
+void json_write_ms(FILE *out, uint64_t time_ns);
+
 /* Writes `value` without white space, then deletes it. */
 void json_write_take(FILE *out, cJSON *value);
 /* The same for an object that has members, without its closing brace: the caller adds members of
  * its own, each after a comma, and the brace. */
 void json_write_open_take(FILE *out, cJSON *object);
+/* The text of that, for objects that are written often. The caller frees it with free(). */
+char *json_text_open_take(cJSON *object);
 
 #endif

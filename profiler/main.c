@@ -91,12 +91,13 @@ struct profile {
 
 struct export_job {
     const struct exporter *exporter;
+    const char *path;
     const struct trace *trace;
 };
 
 static enum status write_export(const void *context, FILE *out, struct error *error) {
     const struct export_job *job = context;
-    return job->exporter->write(job->trace, out, error);
+    return exporter_write(job->exporter, job->path, job->trace, out, error);
 }
 
 static double seconds(uint64_t duration_ns) {
@@ -183,8 +184,9 @@ static void write_outputs(void *context) {
     struct profile *profile = context;
     const struct options *options = profile->options;
     for (size_t i = 0; i < options->output_count; i++) {
-        struct export_job job = {options->outputs[i].exporter, &profile->trace};
-        write_one(profile, profile->paths[i].data, write_export, &job);
+        const char *path = profile->paths[i].data;
+        struct export_job job = {options->outputs[i].exporter, path, &profile->trace};
+        write_one(profile, path, write_export, &job);
     }
     if (options->stats_path != NULL) {
         write_one(profile, options->stats_path, write_stats, &profile->trace);

@@ -1,0 +1,62 @@
+#include "exporters/states.h"
+
+const struct state states[STATES] = {
+    {STATE_RUNNING, "on CPU", "ran on a CPU", "Other"},
+    {STATE_RUNNABLE, "off CPU, could run", "waited for a CPU", "Other"},
+    {STATE_WAITING, "off CPU, waits", "waited in the kernel", "Idle"},
+    {STATE_HAS_GIL, "has the GIL", "held the GIL, or was attached where there is none", "Python"},
+    {STATE_WANTS_GIL, "wants the GIL", "waited for the GIL", "GIL wait"},
+    {STATE_COLLECTING, "collects garbage", "was in the garbage collector", "GC"},
+    {STATE_EXCEPTION, "handles an exception", "had an exception being handled", "Python"},
+};
+
+/* A pass over the runs of one thread. */
+struct pass {
+    states_visit *visit;
+    void *context;
+    uint64_t end_ns;                    /* of the newest run */
+    struct state_interval open[STATES]; /* without samples: not in that state */
+};
+
+static enum status end_one(struct pass *pass, size_t state) {
+    struct state_interval *open = &pass->open[state];
+    if (!open->samples) {
+        return STATUS_OK;
+    }
+    open->state = state;
+    open->end_ns = pass->end_ns;
+    enum status status = pass->visit(pass->context, open);
+    *open = (struct state_interval){0};
+    return status;
+}
+
+/* Ends what is open in none of the states `kept`, a set of bits. */
+static enum status end_others(struct pass *pass, uint32_t kept) {
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < STATES && !status; i++) {
+        status = states[i].bit & kept ? STATUS_OK : end_one(pass, i);
+    }
+    return status;
+}
+
+static enum status add_run(void *context, const struct timeline_run *run) {
+    struct pass *pass = context;
+    bool has_gap = run->start_ns > pass->end_ns;
+    enum status status = end_others(pass, has_gap ? 0 : run->state);
+    for (size_t i = 0; i < STATES && !status; i++) {
+        struct state_interval *open = &pass->open[i];
+        if (states[i].bit & run->state) {
+            open->start_ns = open->samples ? open->start_ns : run->start_ns;
+            open->samples += run->samples;
+        }
+    }
+    pass->end_ns = run->start_ns + run->weight_ns;
+    return status;
+}
+
+enum status states_each(const struct trace *trace, struct thread_ref thread, states_visit *visit,
+                        void *context) {
+    struct pass pass = {.visit = visit, .context = context};
+    enum status status = timeline_each(trace->timeline, thread, add_run, &pass);
+    return status ? status : end_others(&pass, 0);
+}
