@@ -79,12 +79,14 @@ static cJSON *extra_json(const struct trace *trace) {
     return list;
 }
 
+/* The viewer leaves out what is at the end or later; the last sample stands for an interval there.
+ */
 static void add_times(cJSON *meta, const struct firefox *writer) {
     const struct trace_run *run = &writer->trace->run;
     json_add_ms(meta, "interval", run->interval_ns);
     json_add_ms(meta, "startTime", run->start_wall_ns);
     json_add_ms(meta, "profilingStartTime", 0);
-    json_add_ms(meta, "profilingEndTime", writer->end_ns);
+    json_add_ms(meta, "profilingEndTime", writer->end_ns + run->interval_ns);
     cJSON *units = cJSON_AddObjectToObject(meta, "sampleUnits");
     cJSON_AddStringToObject(units, "time", "ms");
     cJSON_AddStringToObject(units, "eventDelay", "ms");
