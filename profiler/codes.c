@@ -9,6 +9,7 @@
 enum {
     CHECK_NS = 20000000,      /* the longest that a code object is believed unchecked */
     AGE_PER_CHECK = 16,       /* one that is younger: so much less than it has lived */
+    NAMES_NS = 200000000,     /* how long globals are believed to be what they were */
     BYTECODE_NS = 5000000,    /* how long a copy of bytecode is believed to be the newest */
     BYTECODE_LIMIT = 1 << 20, /* longer bytecode is not copied */
     UNITS_CACHED = 1 << 18,   /* larger bytecode has no cache of frames */
@@ -74,6 +75,7 @@ static void known_free(struct known *known) {
     code_free(&known->code);
     free(known->frames);
     free(known->bytecode);
+    names_free(&known->names);
     free(known);
 }
 
@@ -245,6 +247,23 @@ const uint8_t *codes_bytecode(struct codes *codes, struct known *known, uint64_t
 void codes_forget_bytecode(struct known *known) {
     free(known->bytecode);
     known->bytecode = NULL;
+}
+
+const struct names *codes_names(struct codes *codes, struct known *known, uint64_t frame,
+                                uint64_t now_ns) {
+    struct names names;
+    if (known->names.rows != NULL && now_ns - known->names_ns < NAMES_NS) {
+        return &known->names;
+    }
+    if (names_read(codes->runtime, known->code.address, (struct remote){frame}, &names) ==
+        STATUS_OK) {
+        names_free(&known->names);
+        known->names = names;
+        known->names_ns = now_ns;
+    } else {
+        names_free(&names);
+    }
+    return known->names.rows != NULL ? &known->names : NULL;
 }
 
 /* ---- life ---- */

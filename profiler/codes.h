@@ -10,6 +10,7 @@
 #include "profiler/base/status.h"
 #include "profiler/model/trace.h"
 #include "target-runtime/code.h"
+#include "target-runtime/names.h"
 #include "target-runtime/runtime.h"
 #include "target-runtime/walk.h"
 
@@ -24,6 +25,8 @@ struct known {
     uint32_t *frames;  /* frame_id by instruction offset / 2, plus one for "not begun"; lazily */
     uint8_t *bytecode; /* as last read, with what specialisation made of it; lazily */
     uint64_t bytecode_ns;
+    struct names names; /* what its globals stood for when last read; lazily */
+    uint64_t names_ns;
 };
 
 struct codes;
@@ -54,5 +57,10 @@ struct frame_id codes_frame(struct codes *codes, struct known *known, int64_t of
 const uint8_t *codes_bytecode(struct codes *codes, struct known *known, uint64_t now_ns);
 /* Makes the next codes_bytecode of it read again. */
 void codes_forget_bytecode(struct known *known);
+
+/* What its names stand for, by the globals of `frame`, the address of a frame that runs it; read
+ * again now and then. NULL when it was never to be had. */
+const struct names *codes_names(struct codes *codes, struct known *known, uint64_t frame,
+                                uint64_t now_ns);
 
 #endif

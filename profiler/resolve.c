@@ -36,6 +36,7 @@ struct climb {
     const struct raw_frame *leaf; /* frames, leaf first */
     size_t count;
     struct history *history;
+    uint64_t interpreter;
     bool is_watched;
     bool is_remembered; /* it goes into the history */
     uint64_t now_ns;
@@ -121,10 +122,11 @@ static size_t shared_depth(const struct climb *climb) {
 struct step {
     struct known *known; /* NULL: unreadable */
     int64_t offset;
+    uint64_t frame;
 };
 
 static struct step step_at(const struct climb *climb, size_t depth) {
-    struct step step = {NULL, -1};
+    struct step step = {NULL, -1, 0};
     if (depth >= climb->count) {
         return step;
     }
@@ -133,6 +135,7 @@ static struct step step_at(const struct climb *climb, size_t depth) {
     if (known != NULL && code_position(climb->resolve->runtime->layout, &known->code, raw->position,
                                        raw->tlbc_index, &step.offset)) {
         step.known = known;
+        step.frame = raw->at;
     }
     return step;
 }
@@ -145,6 +148,10 @@ static void put_step(struct climb *climb, const struct step *step) {
     }
 }
 
+static struct caller caller_of(const struct climb *climb, const struct step *step) {
+    return (struct caller){step->known, step->offset, step->frame, climb->interpreter};
+}
+
 /* Whether `step`, at `depth`, called `next`; its offset becomes that of the call when it had moved
  * on. */
 static bool is_call(struct climb *climb, size_t depth, struct step *step, const struct step *next) {
@@ -155,11 +162,8 @@ static bool is_call(struct climb *climb, size_t depth, struct step *step, const 
     const struct raw_frame *callee = frame_at_depth(climb, depth + 1);
     bool is_still = caller->is_still && callee->is_alive;
     struct call call = {
-        .caller = step->known,
-        .offset = step->offset,
-        .callee = next->known,
-        .function = callee->function,
-        .is_from_c = callee->is_from_c,
+        .caller = caller_of(climb, step),
+        .callee = {next->known, callee->function, callee->is_from_c},
         .sight = !climb->is_watched ? SIGHT_NONE
                  : is_still         ? SIGHT_STILL
                                     : SIGHT_MOVED,
@@ -175,14 +179,16 @@ static bool is_call(struct climb *climb, size_t depth, struct step *step, const 
  * if there is no call any more. */
 static void name_vanished(struct climb *climb, const struct step *step) {
     struct verify *verify = climb->resolve->verify;
-    struct known *callee = verify_callee(verify, step->known, step->offset, climb->now_ns);
+    struct caller caller = caller_of(climb, step);
+    bool is_alone = verify_is_alone(verify, &caller, climb->now_ns);
+    struct known *callee = is_alone ? NULL : verify_callee(verify, &caller, climb->now_ns);
     if (callee == NULL) {
-        if (!verify_is_alone(verify, step->known, step->offset, climb->now_ns)) {
+        if (!is_alone) {
             give_up(climb);
         }
         return;
     }
-    struct step named = {callee, -1};
+    struct step named = {callee, -1, 0};
     climb->resolved.flags |= SAMPLE_INFERRED;
     put_step(climb, &named);
 }
@@ -240,6 +246,7 @@ struct resolved resolve_stack(struct resolve *resolve, const struct raw_look *lo
         .leaf = thread->frame_count > 0 ? look->frames + thread->first_frame : NULL,
         .count = thread->frame_count,
         .history = history_of(resolve, thread),
+        .interpreter = thread->interpreter,
         .is_watched = thread->is_watched,
         .is_remembered = thread->is_complete,
         .now_ns = now_ns,

@@ -2,12 +2,14 @@
  *
  * A stack is a chain of calls: a caller, the instruction it is at, and a callee. Each kind of call
  * is judged once and remembered:
- *   - proved: the bytecode says so. Since 3.11 a specialised call carries the version of its
- * callee.
+ *   - proved: the caller's code says so (witness.h): the instruction carries the version of the
+ *     callee, or its statement names a global that is the callee.
  *   - seen standing still: caller and callee were the same in two copies made one after the other,
  *     and still on the stack then. Once may be chance (both went and came back), so it must have
  *     been so in a fair share of the looks in which this call was new on the stack: a true call is
- *     seen so now and then however short it is; a splice of two moments hardly ever.
+ *     seen so now and then however short it is; a splice of two moments hardly ever. Less is asked
+ *     for where the statement mentions an attribute of the callee's name, more where the
+ *     instruction names somebody else.
  *   - mended: the caller has moved on since, but its bytecode has a call of this very callee.
  * What is none of these is not shown as if it had been. */
 #ifndef PYROMETER_PROFILER_VERIFY_H
@@ -17,6 +19,7 @@
 #include <stdint.h>
 
 #include "profiler/codes.h"
+#include "profiler/witness.h"
 
 /* What was seen of a call in this look. */
 enum sight {
@@ -26,11 +29,8 @@ enum sight {
 };
 
 struct call {
-    struct known *caller;
-    int64_t offset; /* of the caller's instruction; -1: it has not begun */
-    struct known *callee;
-    uint64_t function; /* the callee's raw_frame.function */
-    bool is_from_c;    /* the callee's raw_frame.is_from_c */
+    struct caller caller;
+    struct callee callee;
     enum sight sight;
 };
 
@@ -52,13 +52,12 @@ void verify_destroy(struct verify *verify);
 enum verdict verify_call(struct verify *verify, const struct call *call, uint64_t now_ns,
                          int64_t *offset_out);
 
-/* The callee that the instruction at `offset` is known to call, for a newest frame that returned
- * before it could be read; NULL when that is not certain. */
-struct known *verify_callee(struct verify *verify, struct known *caller, int64_t offset,
-                            uint64_t now_ns);
+/* The callee that the caller's instruction is known to call, for a newest frame that returned
+ * before it could be read; NULL when that is not certain. The caller may be forgotten then. */
+struct known *verify_callee(struct verify *verify, const struct caller *caller, uint64_t now_ns);
 
-/* Whether the instruction at `offset` can have no callee right above it: a newest frame that was
- * there has returned, and its caller is what runs now. */
-bool verify_is_alone(struct verify *verify, struct known *caller, int64_t offset, uint64_t now_ns);
+/* Whether the caller's instruction can have no callee right above it: a newest frame that was there
+ * has returned, and its caller is what runs now. */
+bool verify_is_alone(struct verify *verify, const struct caller *caller, uint64_t now_ns);
 
 #endif

@@ -59,17 +59,20 @@ static const struct choice_need choice_needs[] = {
     NEED(frame_chain, FRAME_CHAIN_OBJECTS, frame_object_back),
     NEED(frame_chain, FRAME_CHAIN_OBJECTS, frame_object_code),
     NEED(frame_chain, FRAME_CHAIN_OBJECTS, frame_object_generator),
+    NEED(frame_chain, FRAME_CHAIN_OBJECTS, frame_object_globals),
     NEED(frame_chain, FRAME_CHAIN_CFRAME, thread_cframe),
     NEED(frame_chain, FRAME_CHAIN_CFRAME, cframe_current_frame),
     NEED(frame_chain, FRAME_CHAIN_CFRAME, frame_previous),
     NEED(frame_chain, FRAME_CHAIN_CFRAME, frame_executable),
     NEED(frame_chain, FRAME_CHAIN_CFRAME, frame_owner),
+    NEED(frame_chain, FRAME_CHAIN_CFRAME, frame_globals),
     NEED(frame_chain, FRAME_CHAIN_CFRAME, thread_datastack_chunk),
     NEED(frame_chain, FRAME_CHAIN_CFRAME, thread_datastack_top),
     NEED(frame_chain, FRAME_CHAIN_CURRENT, thread_current_frame),
     NEED(frame_chain, FRAME_CHAIN_CURRENT, frame_previous),
     NEED(frame_chain, FRAME_CHAIN_CURRENT, frame_executable),
     NEED(frame_chain, FRAME_CHAIN_CURRENT, frame_owner),
+    NEED(frame_chain, FRAME_CHAIN_CURRENT, frame_globals),
     NEED(frame_chain, FRAME_CHAIN_CURRENT, thread_datastack_chunk),
     NEED(frame_chain, FRAME_CHAIN_CURRENT, thread_datastack_top),
     NEED(position, POSITION_BYTE_INDEX, frame_object_lasti),
@@ -90,11 +93,10 @@ static const struct choice_need choice_needs[] = {
 
 /* Fields that are of use only together: an instruction pointer into thread-local bytecode means
  * something only with the list of a code object's copies, and the other way round; a function's
- * version only where the function can be found, and whose it is. */
+ * version only where the function can be found. */
 static const enum layout_field pairs[][2] = {
     {LAYOUT_frame_tlbc_index, LAYOUT_code_tlbc},
     {LAYOUT_frame_function, LAYOUT_function_version},
-    {LAYOUT_function_code, LAYOUT_function_version},
 };
 
 /* Not of one object: which of them there is depends on the string. */

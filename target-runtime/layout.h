@@ -48,6 +48,7 @@
     X(frame_object, code, 8, OPTIONAL)                                                             \
     X(frame_object, lasti, 4, OPTIONAL)                                                            \
     X(frame_object, generator, 8, OPTIONAL)                                                        \
+    X(frame_object, globals, 8, OPTIONAL)                                                          \
     /* _PyInterpreterFrame, from 3.11 */                                                           \
     X(frame, previous, 8, OPTIONAL)                                                                \
     X(frame, executable, 8, OPTIONAL)                                                              \
@@ -55,9 +56,11 @@
     X(frame, is_entry, 1, OPTIONAL)                                                                \
     X(frame, owner, 1, OPTIONAL)                                                                   \
     X(frame, function, 8, OPTIONAL)                                                                \
+    X(frame, globals, 8, OPTIONAL)                                                                 \
     X(frame, tlbc_index, 4, OPTIONAL)                                                              \
     /* PyCodeObject */                                                                             \
     X(code, argcount, 4, REQUIRED)                                                                 \
+    X(code, names, 8, REQUIRED)                                                                    \
     X(code, flags, 4, REQUIRED)                                                                    \
     X(code, first_line, 4, REQUIRED)                                                               \
     X(code, filename, 8, REQUIRED)                                                                 \
@@ -70,8 +73,8 @@
     X(code, first_traceable, 4, OPTIONAL)                                                          \
     X(code, tlbc, 8, OPTIONAL)                                                                     \
     X(code, version, 4, OPTIONAL)                                                                  \
-    /* PyFunctionObject; only 3.11 needs it, where code objects have no version */                 \
-    X(function, code, 8, OPTIONAL)                                                                 \
+    /* PyFunctionObject; only 3.11 needs its version, where code objects have none */              \
+    X(function, code, 8, REQUIRED)                                                                 \
     X(function, version, 4, OPTIONAL)                                                              \
     /* PyObject, PyVarObject */                                                                    \
     X(object, type, 8, REQUIRED)                                                                   \
@@ -93,6 +96,8 @@
     /* PyBytesObject */                                                                            \
     X(bytes, count, 8, REQUIRED)                                                                   \
     X(bytes, data, 1, REQUIRED)                                                                    \
+    /* PyTupleObject */                                                                            \
+    X(tuple, items, 8, REQUIRED)                                                                   \
     /* PyLongObject: ob_size up to 3.11, lv_tag from 3.12 */                                       \
     X(integer, tag, 8, REQUIRED)                                                                   \
     X(integer, digits, 4, REQUIRED)                                                                \
@@ -203,6 +208,7 @@ struct layout {
     enum string_state string_state;
     enum integer_shape integer_shape;
     const struct opcode_table *opcodes; /* opcodes.h */
+    bool has_colliding_versions;        /* 3.12: gh-116916, callsite.h */
     uint8_t owner_entry; /* smallest frame.owner that is not a Python frame; 255 if none */
 
     /* LAYOUT_PLACE(bytes from the start of the structure); 0 where the version lacks the field.

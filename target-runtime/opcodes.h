@@ -53,6 +53,10 @@ struct opcode {
 
 struct opcode_table {
     const char *version; /* "3.11" */
+    /* The index in co_names is the argument without so many low bits: of LOAD_GLOBAL, of LOAD_ATTR.
+     */
+    uint8_t global_shift;
+    uint8_t attribute_shift;
     struct opcode rows[256];
 };
 

@@ -38,14 +38,18 @@ const struct layout layout_py3_10 = {
             [LAYOUT_frame_object_code] = LAYOUT_PLACE(32),
             [LAYOUT_frame_object_lasti] = LAYOUT_PLACE(96),
             [LAYOUT_frame_object_generator] = LAYOUT_PLACE(88), /* f_gen */
+            [LAYOUT_frame_object_globals] = LAYOUT_PLACE(48),
             /* PyCodeObject, Include/cpython/code.h */
             [LAYOUT_code_argcount] = LAYOUT_PLACE(16),
+            [LAYOUT_code_names] = LAYOUT_PLACE(64),
             [LAYOUT_code_flags] = LAYOUT_PLACE(36),
             [LAYOUT_code_first_line] = LAYOUT_PLACE(40),
             [LAYOUT_code_filename] = LAYOUT_PLACE(104),
             [LAYOUT_code_name] = LAYOUT_PLACE(112),
             [LAYOUT_code_line_table] = LAYOUT_PLACE(120),
             [LAYOUT_code_bytes_object] = LAYOUT_PLACE(48),
+            /* PyFunctionObject, Include/funcobject.h */
+            [LAYOUT_function_code] = LAYOUT_PLACE(48),
             /* PyObject, PyVarObject, Include/object.h */
             [LAYOUT_object_type] = LAYOUT_PLACE(8),
             [LAYOUT_object_var_count] = LAYOUT_PLACE(16),
@@ -65,6 +69,8 @@ const struct layout layout_py3_10 = {
             /* PyBytesObject, Include/cpython/bytesobject.h */
             [LAYOUT_bytes_count] = LAYOUT_PLACE(16),
             [LAYOUT_bytes_data] = LAYOUT_PLACE(32),
+            /* PyTupleObject, Include/cpython/tupleobject.h */
+            [LAYOUT_tuple_items] = LAYOUT_PLACE(24),
             /* PyLongObject, Include/longintrepr.h */
             [LAYOUT_integer_tag] = LAYOUT_PLACE(16),
             [LAYOUT_integer_digits] = LAYOUT_PLACE(24),

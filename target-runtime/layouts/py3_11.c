@@ -44,9 +44,11 @@ const struct layout layout_py3_11 = {
             [LAYOUT_frame_instr_ptr] = LAYOUT_PLACE(56),
             [LAYOUT_frame_is_entry] = LAYOUT_PLACE(68),
             [LAYOUT_frame_owner] = LAYOUT_PLACE(69),
+            [LAYOUT_frame_globals] = LAYOUT_PLACE(8),
             [LAYOUT_frame_function] = LAYOUT_PLACE(0),
             /* PyCodeObject, Include/cpython/code.h */
             [LAYOUT_code_argcount] = LAYOUT_PLACE(56),
+            [LAYOUT_code_names] = LAYOUT_PLACE(32),
             [LAYOUT_code_flags] = LAYOUT_PLACE(48),
             [LAYOUT_code_first_line] = LAYOUT_PLACE(72),
             [LAYOUT_code_filename] = LAYOUT_PLACE(112),
@@ -78,6 +80,8 @@ const struct layout layout_py3_11 = {
             /* PyBytesObject, Include/cpython/bytesobject.h */
             [LAYOUT_bytes_count] = LAYOUT_PLACE(16),
             [LAYOUT_bytes_data] = LAYOUT_PLACE(32),
+            /* PyTupleObject, Include/cpython/tupleobject.h */
+            [LAYOUT_tuple_items] = LAYOUT_PLACE(24),
             /* PyLongObject, Include/cpython/longintrepr.h */
             [LAYOUT_integer_tag] = LAYOUT_PLACE(16),
             [LAYOUT_integer_digits] = LAYOUT_PLACE(24),

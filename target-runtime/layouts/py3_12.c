@@ -16,6 +16,7 @@ const struct layout layout_py3_12 = {
     .string_state = STRING_STATE_BITS,
     .integer_shape = INTEGER_TAG,
     .opcodes = &opcodes_py3_12,
+    .has_colliding_versions = true,
     .owner_entry = 3, /* FRAME_OWNED_BY_CSTACK */
     .place =
         {
@@ -43,8 +44,10 @@ const struct layout layout_py3_12 = {
             [LAYOUT_frame_executable] = LAYOUT_PLACE(0),
             [LAYOUT_frame_instr_ptr] = LAYOUT_PLACE(56),
             [LAYOUT_frame_owner] = LAYOUT_PLACE(70),
+            [LAYOUT_frame_globals] = LAYOUT_PLACE(24),
             /* PyCodeObject, Include/cpython/code.h */
             [LAYOUT_code_argcount] = LAYOUT_PLACE(52),
+            [LAYOUT_code_names] = LAYOUT_PLACE(32),
             [LAYOUT_code_flags] = LAYOUT_PLACE(48),
             [LAYOUT_code_first_line] = LAYOUT_PLACE(68),
             [LAYOUT_code_filename] = LAYOUT_PLACE(112),
@@ -55,6 +58,8 @@ const struct layout layout_py3_12 = {
             [LAYOUT_code_adaptive] = LAYOUT_PLACE(192),
             [LAYOUT_code_first_traceable] = LAYOUT_PLACE(176),
             [LAYOUT_code_version] = LAYOUT_PLACE(92),
+            /* PyFunctionObject, Include/cpython/funcobject.h */
+            [LAYOUT_function_code] = LAYOUT_PLACE(48),
             /* PyObject, PyVarObject, Include/object.h */
             [LAYOUT_object_type] = LAYOUT_PLACE(8),
             [LAYOUT_object_var_count] = LAYOUT_PLACE(16),
@@ -74,6 +79,8 @@ const struct layout layout_py3_12 = {
             /* PyBytesObject, Include/cpython/bytesobject.h */
             [LAYOUT_bytes_count] = LAYOUT_PLACE(16),
             [LAYOUT_bytes_data] = LAYOUT_PLACE(32),
+            /* PyTupleObject, Include/cpython/tupleobject.h */
+            [LAYOUT_tuple_items] = LAYOUT_PLACE(24),
             /* PyLongObject, Include/cpython/longintrepr.h */
             [LAYOUT_integer_tag] = LAYOUT_PLACE(16),
             [LAYOUT_integer_digits] = LAYOUT_PLACE(24),

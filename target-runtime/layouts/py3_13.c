@@ -27,8 +27,10 @@
     X(frame_executable, 0, 0, 240)                                                                 \
     X(frame_instr_ptr, 56, 56, 248)                                                                \
     X(frame_owner, 70, 70, 264)                                                                    \
+    X(frame_globals, 24, 24, UNPUBLISHED)                                                          \
     /* PyCodeObject, Include/cpython/code.h */                                                     \
     X(code_argcount, 52, 68, 320)                                                                  \
+    X(code_names, 32, 48, UNPUBLISHED)                                                             \
     X(code_flags, 48, 64, UNPUBLISHED)                                                             \
     X(code_first_line, 68, 84, 312)                                                                \
     X(code_filename, 112, 128, 280)                                                                \
@@ -39,6 +41,8 @@
     X(code_adaptive, 200, 216, 344)                                                                \
     X(code_first_traceable, 184, 200, UNPUBLISHED)                                                 \
     X(code_version, 92, 108, UNPUBLISHED)                                                          \
+    /* PyFunctionObject, Include/cpython/funcobject.h */                                           \
+    X(function_code, 48, 64, UNPUBLISHED)                                                          \
     /* PyObject, PyVarObject, Include/object.h */                                                  \
     X(object_type, 8, 24, 360)                                                                     \
     X(object_var_count, 16, 32, 520)                                                               \
@@ -57,6 +61,8 @@
     /* PyBytesObject, Include/cpython/bytesobject.h */                                             \
     X(bytes_count, 16, 32, 520)                                                                    \
     X(bytes_data, 32, 48, 528)                                                                     \
+    /* PyTupleObject, Include/cpython/tupleobject.h */                                             \
+    X(tuple_items, 24, 40, UNPUBLISHED)                                                            \
     /* PyLongObject, Include/cpython/longintrepr.h */                                              \
     X(integer_tag, 16, 32, 496)                                                                    \
     X(integer_digits, 24, 40, 504)                                                                 \

@@ -28,9 +28,11 @@
     X(frame_executable, 0, 0, 264)                                                                 \
     X(frame_instr_ptr, 56, 56, 272)                                                                \
     X(frame_owner, 74, 78, 288)                                                                    \
+    X(frame_globals, 24, 24, UNPUBLISHED)                                                          \
     X(frame_tlbc_index, ABSENT, 72, 304)                                                           \
     /* PyCodeObject, Include/cpython/code.h */                                                     \
     X(code_argcount, 52, 68, 360)                                                                  \
+    X(code_names, 32, 48, UNPUBLISHED)                                                             \
     X(code_flags, 48, 64, UNPUBLISHED)                                                             \
     X(code_first_line, 68, 84, 352)                                                                \
     X(code_filename, 112, 128, 320)                                                                \
@@ -42,6 +44,8 @@
     X(code_first_traceable, 192, 208, UNPUBLISHED)                                                 \
     X(code_version, 92, 108, UNPUBLISHED)                                                          \
     X(code_tlbc, ABSENT, 224, 392)                                                                 \
+    /* PyFunctionObject, Include/cpython/funcobject.h */                                           \
+    X(function_code, 48, 64, UNPUBLISHED)                                                          \
     /* PyObject, PyVarObject, Include/object.h */                                                  \
     X(object_type, 8, 24, 408)                                                                     \
     X(object_var_count, 16, 32, 600)                                                               \
@@ -60,6 +64,8 @@
     /* PyBytesObject, Include/cpython/bytesobject.h */                                             \
     X(bytes_count, 16, 32, 600)                                                                    \
     X(bytes_data, 32, 48, 608)                                                                     \
+    /* PyTupleObject, Include/cpython/tupleobject.h */                                             \
+    X(tuple_items, 32, 48, UNPUBLISHED)                                                            \
     /* PyLongObject, Include/cpython/longintrepr.h */                                              \
     X(integer_tag, 16, 32, 576)                                                                    \
     X(integer_digits, 24, 40, 584)                                                                 \

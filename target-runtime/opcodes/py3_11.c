@@ -7,6 +7,7 @@
 const struct opcode_table opcodes_py3_11 =
     {
         .version = "3.11",
+        .global_shift = 1,
         .rows =
             {
                 [0] = {"CACHE", 0, 0, 0, 0},

@@ -7,6 +7,8 @@
 const struct opcode_table opcodes_py3_13 =
     {
         .version = "3.13",
+        .global_shift = 1,
+        .attribute_shift = 1,
         .rows =
             {
                 [0] = {"CACHE", 0, 0, 0, 0},

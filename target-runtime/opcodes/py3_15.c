@@ -8,6 +8,8 @@
 const struct opcode_table opcodes_py3_15 =
     {
         .version = "3.15",
+        .global_shift = 1,
+        .attribute_shift = 1,
         .rows =
             {
                 [0] = {"CACHE", 0, 0, 0, 0},

@@ -95,6 +95,7 @@ static void probe_thread(void) {
 static void probe_frame(void) {
     PLACE("frame.previous", _PyInterpreterFrame, previous);
     PLACE("frame.owner", _PyInterpreterFrame, owner);
+    PLACE("frame.globals", _PyInterpreterFrame, f_globals);
 #if SINCE(13)
     PLACE("frame.executable", _PyInterpreterFrame, f_executable);
     PLACE("frame.instr_ptr", _PyInterpreterFrame, instr_ptr);
@@ -105,7 +106,6 @@ static void probe_frame(void) {
 #if !SINCE(12)
     PLACE("frame.is_entry", _PyInterpreterFrame, is_entry);
     PLACE("frame.function", _PyInterpreterFrame, f_func);
-    PLACE("function.code", PyFunctionObject, func_code);
     PLACE("function.version", PyFunctionObject, func_version);
 #endif
 #if SINCE(14) && defined(Py_GIL_DISABLED)
@@ -118,11 +118,13 @@ static void probe_frame(void) {
     PLACE("frame_object.code", PyFrameObject, f_code);
     PLACE("frame_object.lasti", PyFrameObject, f_lasti);
     PLACE("frame_object.generator", PyFrameObject, f_gen);
+    PLACE("frame_object.globals", PyFrameObject, f_globals);
 }
 #endif
 
 static void probe_code(void) {
     PLACE("code.argcount", PyCodeObject, co_argcount);
+    PLACE("code.names", PyCodeObject, co_names);
     PLACE("code.flags", PyCodeObject, co_flags);
     PLACE("code.first_line", PyCodeObject, co_firstlineno);
     PLACE("code.filename", PyCodeObject, co_filename);
@@ -168,6 +170,8 @@ static void probe_strings(void) {
     PLACE("unicode.legacy_data", PyUnicodeObject, data);
     PLACE("bytes.count", PyVarObject, ob_size);
     PLACE("bytes.data", PyBytesObject, ob_sval);
+    PLACE("tuple.items", PyTupleObject, ob_item);
+    PLACE("function.code", PyFunctionObject, func_code);
 }
 
 static void probe_integers(void) {
