@@ -249,13 +249,13 @@ void codes_forget_bytecode(struct known *known) {
     known->bytecode = NULL;
 }
 
-const struct names *codes_names(struct codes *codes, struct known *known, uint64_t frame,
+const struct names *codes_names(struct codes *codes, struct known *known, uint64_t globals,
                                 uint64_t now_ns) {
     struct names names;
     if (known->names.rows != NULL && now_ns - known->names_ns < NAMES_NS) {
         return &known->names;
     }
-    if (names_read(codes->runtime, known->code.address, (struct remote){frame}, &names) ==
+    if (names_read(codes->runtime, known->code.address, (struct remote){globals}, &names) ==
         STATUS_OK) {
         names_free(&known->names);
         known->names = names;

@@ -58,9 +58,9 @@ const uint8_t *codes_bytecode(struct codes *codes, struct known *known, uint64_t
 /* Makes the next codes_bytecode of it read again. */
 void codes_forget_bytecode(struct known *known);
 
-/* What its names stand for, by the globals of `frame`, the address of a frame that runs it; read
- * again now and then. NULL when it was never to be had. */
-const struct names *codes_names(struct codes *codes, struct known *known, uint64_t frame,
+/* What its names stand for in `globals`, which a frame of it had (raw_frame.globals); read again
+ * now and then. NULL when it was never to be had. */
+const struct names *codes_names(struct codes *codes, struct known *known, uint64_t globals,
                                 uint64_t now_ns);
 
 #endif

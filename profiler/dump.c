@@ -51,7 +51,7 @@ static enum status look_once(struct session *session, struct roster *roster,
         struct resolved resolved = {0};
         if (thread->frame_count > 0 || !thread->is_complete) {
             resolved = resolve_stack(session->resolve, look, thread, now_ns);
-            walk_doubt(session->walk, thread->slot);
+            walk_doubt(session->walk, thread->slot, resolved.doubt_depth);
         }
         (*out)[(*count_out)++] =
             (struct dumped_thread){member.thread, resolved.stack, resolved.flags};

@@ -37,7 +37,6 @@ struct climb {
     size_t count;
     struct history *history;
     uint64_t interpreter;
-    bool is_watched;
     bool is_remembered; /* it goes into the history */
     uint64_t now_ns;
     struct resolved resolved;
@@ -122,7 +121,7 @@ static size_t shared_depth(const struct climb *climb) {
 struct step {
     struct known *known; /* NULL: unreadable */
     int64_t offset;
-    uint64_t frame;
+    uint64_t globals;
 };
 
 static struct step step_at(const struct climb *climb, size_t depth) {
@@ -135,7 +134,7 @@ static struct step step_at(const struct climb *climb, size_t depth) {
     if (known != NULL && code_position(climb->resolve->runtime->layout, &known->code, raw->position,
                                        raw->tlbc_index, &step.offset)) {
         step.known = known;
-        step.frame = raw->at;
+        step.globals = raw->globals;
     }
     return step;
 }
@@ -149,7 +148,7 @@ static void put_step(struct climb *climb, const struct step *step) {
 }
 
 static struct caller caller_of(const struct climb *climb, const struct step *step) {
-    return (struct caller){step->known, step->offset, step->frame, climb->interpreter};
+    return (struct caller){step->known, step->offset, step->globals, climb->interpreter};
 }
 
 /* Whether `step`, at `depth`, called `next`; its offset becomes that of the call when it had moved
@@ -164,13 +163,16 @@ static bool is_call(struct climb *climb, size_t depth, struct step *step, const 
     struct call call = {
         .caller = caller_of(climb, step),
         .callee = {next->known, callee->function, callee->is_from_c},
-        .sight = !climb->is_watched ? SIGHT_NONE
-                 : is_still         ? SIGHT_STILL
-                                    : SIGHT_MOVED,
+        .sight = !caller->is_watched || !callee->is_watched ? SIGHT_NONE
+                 : is_still                                 ? SIGHT_STILL
+                                                            : SIGHT_MOVED,
     };
     enum verdict verdict = verify_call(climb->resolve->verify, &call, climb->now_ns, &step->offset);
     climb->resolved.flags |= verdict == VERDICT_MENDED ? SAMPLE_MENDED : 0;
-    climb->resolved.has_doubts |= verdict == VERDICT_UNKNOWN || verdict == VERDICT_SEEN;
+    if (!climb->resolved.has_doubts && (verdict == VERDICT_UNKNOWN || verdict == VERDICT_SEEN)) {
+        climb->resolved.has_doubts = true;
+        climb->resolved.doubt_depth = depth;
+    }
     return verdict != VERDICT_UNKNOWN;
 }
 
@@ -247,7 +249,6 @@ struct resolved resolve_stack(struct resolve *resolve, const struct raw_look *lo
         .count = thread->frame_count,
         .history = history_of(resolve, thread),
         .interpreter = thread->interpreter,
-        .is_watched = thread->is_watched,
         .is_remembered = thread->is_complete,
         .now_ns = now_ns,
     };

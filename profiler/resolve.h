@@ -28,7 +28,8 @@ enum status resolve_check(struct resolve *resolve, const struct raw_look *look,
 struct resolved {
     struct stack_id stack; /* 0: nothing of it could be read */
     uint32_t flags;        /* enum sample_flag */
-    bool has_doubts;       /* there was a call of which nothing but standing still can speak */
+    bool has_doubts;       /* there was a call of which nothing but standing still can speak; */
+    size_t doubt_depth;    /* how many frames were below the first one that made such a call */
 };
 
 /* The stack of one thread of the look: as much of it, from the root up, as can be shown to have

@@ -138,7 +138,7 @@ static enum status take_thread(struct sampler *sampler, const struct raw_look *l
         return STATUS_OK;
     }
     if (resolved.has_doubts) {
-        walk_doubt(sampler->session.walk, thread->slot);
+        walk_doubt(sampler->session.walk, thread->slot, resolved.doubt_depth);
     }
     struct sample sample = {
         .time_ns = now_ns - sampler->start_ns,

@@ -16,6 +16,8 @@ enum {
     LOOKS_PER_STEADY_LIKELY = 32, /* the name speaks for it, or a generator, whose link to the
                                      resuming frame stands only while it runs */
     STEADY_ENOUGH = 8,
+    /* The same, if the caller's code speaks against it: only a signal's handler or a finaliser. */
+    STEADY_REFUTED = 64,
     COUNT_LIMIT = 1 << 16, /* then both counts are halved: the past fades */
     FIRST_TRY_MS = 2,
     LAST_TRY_MS = 1000,
@@ -35,6 +37,8 @@ struct edge {
     uint32_t least;        /* what steady must be at least once it has been seen moving */
     uint32_t share;        /* and one in how many of its looks */
     bool is_alike;         /* the name speaks for it */
+    bool is_other;         /* the instruction names somebody else, or can have no callee */
+    bool is_refuted;       /* the names speak against it */
     uint64_t try_ns;       /* when to look at the bytecode again */
     uint64_t pause_ns;
 };
@@ -115,7 +119,11 @@ static void count_look(struct edge *edge, enum sight sight) {
 
 /* Never seen otherwise: a call that takes its time. Else a fair share is asked for. */
 static bool has_stood_still(const struct edge *edge) {
-    uint32_t least = edge->is_alike ? 1 : edge->moved == 0 ? STEADY_FIRST : edge->least;
+    if (edge->is_refuted) {
+        return edge->steady >= STEADY_REFUTED * (edge->moved + 1);
+    }
+    uint32_t least = edge->moved == 0 && !edge->is_other ? STEADY_FIRST : edge->least;
+    least = edge->is_alike ? 1 : least;
     return edge->steady >= least && edge->steady * edge->share >= edge->moved;
 }
 
@@ -144,6 +152,8 @@ static void prove(struct verify *verify, struct edge *edge, const struct call *c
         note_version(verify, call, told.version);
     }
     edge->is_alike = told.is_alike;
+    edge->is_refuted = told.is_refuted;
+    edge->is_other = told.is_other;
     edge->least = told.is_alike ? 1 : told.is_other ? STEADY_ENOUGH : STEADY_LEAST;
     edge->share = told.is_generator || told.is_alike ? LOOKS_PER_STEADY_LIKELY : LOOKS_PER_STEADY;
     if (told.offset != WITNESS_NOWHERE && (!told.is_weak || edge->steady > 0)) {

@@ -130,6 +130,18 @@ static bool mentions_text(const struct mention_walk *walk, const struct names *n
     return false;
 }
 
+/* Whether a statement mentions functions and nothing else. */
+static bool mentions_functions(const struct mention_walk *walk, const struct names *names) {
+    for (uint32_t i = 0; i < walk->count; i++) {
+        const struct mention *mention = &walk->mentions[i];
+        if (!mention->is_global || mention->name >= names->count ||
+            names->rows[mention->name].code == 0) {
+            return false;
+        }
+    }
+    return walk->count > 0;
+}
+
 static uint32_t line_of(const struct hearing *hearing, uint32_t offset) {
     const struct code *code = &hearing->caller->known->code;
     return line_at(hearing->runtime->layout->line_table, code->line_table, code->line_table_bytes,
@@ -160,9 +172,12 @@ static int64_t hear_names(const struct hearing *hearing, const struct names *nam
         const struct mention *mention = mention_of(hearing, &walk, names);
         if (here >= instruction.begin && here < instruction.end) {
             out->is_alike = mentions_text(&walk, names, name_of(hearing));
-            if (mention != NULL && role != MENTION_NOTHING) {
+            if (mention != NULL && (role == MENTION_CALLS || role == MENTION_RESUMES)) {
                 return here;
             }
+            out->is_other |= role == MENTION_LOADS;
+            out->is_refuted = (role == MENTION_CALLS || role == MENTION_RESUMES) &&
+                              mentions_functions(&walk, names);
         }
         if ((nearest == WITNESS_NOWHERE || instruction.start <= here) &&
             is_its_call(hearing, mention, &instruction, role)) {
@@ -189,7 +204,7 @@ void witness_ask(struct runtime *runtime, struct codes *codes, const struct call
         .is_generator = site.kind == CALLSITE_GENERATOR,
     };
     const struct names *names =
-        has_site ? codes_names(codes, caller->known, caller->frame, now_ns) : NULL;
+        has_site ? codes_names(codes, caller->known, caller->globals, now_ns) : NULL;
     const uint8_t *code = names != NULL ? bytecode_of(&hearing) : NULL;
     int64_t by_name = code != NULL ? hear_names(&hearing, names, code, out) : WITNESS_NOWHERE;
     int64_t by_version = hear_versions(&hearing, out->version);
@@ -215,7 +230,7 @@ static uint32_t functions_mentioned(const struct hearing *hearing, uint64_t *cod
     const uint8_t *code = caller->offset >= 0 ? bytecode_of(hearing) : NULL;
     const struct names *names = code == NULL ? NULL
                                              : codes_names(hearing->codes, caller->known,
-                                                           caller->frame, hearing->now_ns);
+                                                           caller->globals, hearing->now_ns);
     struct instruction instruction;
     uint32_t count = 0;
     if (names == NULL) {
@@ -243,7 +258,10 @@ uint64_t witness_mentioned(struct runtime *runtime, struct codes *codes,
     enum mention_role role = MENTION_NOTHING;
     uint32_t count = functions_mentioned(&hearing, functions, &role);
     uint64_t found = 0;
-    for (uint32_t i = 0; i < count && role != MENTION_NOTHING; i++) {
+    if (role != MENTION_CALLS && role != MENTION_RESUMES) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < count; i++) {
         /* From here on the caller's own code object may have been forgotten. */
         struct known *known = codes_find(codes, functions[i], now_ns);
         if (known == NULL || functions[i] == found) {

@@ -18,7 +18,7 @@
 struct caller {
     struct known *known;
     int64_t offset;       /* of its instruction; -1: it has not begun */
-    uint64_t frame;       /* raw_frame.at */
+    uint64_t globals;     /* raw_frame.globals */
     uint64_t interpreter; /* raw_thread.interpreter */
 };
 
@@ -37,6 +37,7 @@ struct testimony {
     bool is_weak;      /* that is so but for chance, and wants to be seen once as well */
     bool is_alike;     /* the statement at the caller's instruction mentions the callee's name */
     bool is_other;     /* that instruction names another callee, or can have none */
+    bool is_refuted;   /* that instruction calls what is known, and it is not this callee */
     bool is_generator; /* that instruction goes on with a generator or coroutine */
 };
 

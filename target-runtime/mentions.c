@@ -6,10 +6,11 @@
  * its number, has stayed the same. The first row that fits counts. */
 static const struct {
     const char *prefix;
-    enum { LOADS_GLOBAL, LOADS_ATTRIBUTE, CALLS, RESUMES, ENDS } effect;
+    enum { LOADS_GLOBAL, LOADS_NAME, LOADS_CONSTANT, LOADS_ATTRIBUTE, CALLS, RESUMES, ENDS } effect;
 } effects[] = {
     {"LOAD_GLOBAL", LOADS_GLOBAL},
-    {"LOAD_NAME", LOADS_GLOBAL}, /* at the top of a module, where the globals are the locals */
+    {"LOAD_NAME", LOADS_NAME}, /* at the top of a module, where the globals are the locals */
+    {"LOAD_CONST", LOADS_CONSTANT},
     {"LOAD_ATTR", LOADS_ATTRIBUTE},
     {"LOAD_METHOD", LOADS_ATTRIBUTE},
     {"CALL_INTRINSIC", ENDS},
@@ -79,7 +80,13 @@ bool mention_walk_next(struct mention_walk *walk, struct instruction *out,
     switch (effects[effect].effect) {
     case LOADS_GLOBAL:
         add_mention(walk, (struct mention){argument >> table->global_shift, out->start, true});
+        *role_out = MENTION_LOADS;
         break;
+    case LOADS_NAME:
+        add_mention(walk, (struct mention){argument, out->start, true});
+        *role_out = MENTION_LOADS;
+        break;
+    case LOADS_CONSTANT: *role_out = MENTION_LOADS; break;
     case LOADS_ATTRIBUTE:
         add_mention(walk, (struct mention){argument >> table->attribute_shift, out->start, false});
         break;

@@ -17,6 +17,7 @@ enum {
 /* What an instruction does with what a statement mentions. */
 enum mention_role {
     MENTION_NOTHING,
+    MENTION_LOADS,   /* a global or a constant; hardly ever does that run any code */
     MENTION_CALLS,   /* CALL and its like in all versions */
     MENTION_RESUMES, /* goes on with an iterator that the statement made: FOR_ITER, SEND */
 };

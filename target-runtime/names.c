@@ -1,6 +1,7 @@
 #include "target-runtime/names.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "profiler/base/arena.h"
 #include "target-runtime/objects.h"
@@ -41,31 +42,6 @@ static enum status read_texts(const struct runtime *runtime, struct remote code,
 
 /* ---- the globals ---- */
 
-/* The globals of a frame, if it is one of that code. */
-static enum status read_globals(const struct runtime *runtime, struct remote frame,
-                                struct remote code, struct remote *out) {
-    const struct layout *layout = runtime->layout;
-    bool is_object = layout->frame_chain == FRAME_CHAIN_OBJECTS;
-    uint32_t code_at = is_object ? LAYOUT_AT(layout, frame_object, code)
-                                 : LAYOUT_AT(layout, frame, executable);
-    uint32_t globals_at = is_object ? LAYOUT_AT(layout, frame_object, globals)
-                                    : LAYOUT_AT(layout, frame, globals);
-    uint8_t words[2][8];
-    struct range ranges[2] = {
-        {remote_at(frame, code_at), words[0], 8, STATUS_NOT_MAPPED},
-        {remote_at(frame, globals_at), words[1], 8, STATUS_NOT_MAPPED},
-    };
-    enum status status = memory_read(runtime->memory, ranges, 2);
-    for (int i = 0; i < 2 && status == STATUS_OK; i++) {
-        status = ranges[i].status;
-    }
-    if (status == STATUS_OK && (load_u64(words[0]) & ~UINT64_C(3)) != code.addr) {
-        return STATUS_TORN;
-    }
-    *out = (struct remote){status == STATUS_OK ? load_u64(words[1]) : 0};
-    return status;
-}
-
 /* Names in the order of their texts' addresses, to find one among thousands. */
 struct search {
     struct name **sorted;
@@ -90,24 +66,49 @@ static bool visit_global(void *context, struct remote key, struct remote value) 
     return true;
 }
 
-/* Turns functions into their code. What else a global may be has something else, or nothing, at
- * that place, and so is taken for none that anybody will ask for. */
-static enum status follow_functions(const struct runtime *runtime, struct names *names) {
-    uint32_t code_at = LAYOUT_AT(runtime->layout, function, code);
-    uint8_t *words = memory_zeroed(names->count, 8);
-    struct range *ranges = memory_zeroed(names->count, sizeof *ranges);
-    for (uint32_t i = 0; i < names->count; i++) {
-        struct remote value = {names->rows[i].code};
-        ranges[i] = (struct range){value.addr != 0 ? remote_at(value, code_at) : value,
-                                   words + (size_t)i * 8, 8, STATUS_NOT_MAPPED};
+/* Reads the pointer at `place` of each object in `codes`, which takes its place; 0 where there is
+ * none. */
+static enum status follow(const struct runtime *runtime, uint64_t *objects, uint32_t count,
+                          uint32_t place) {
+    uint8_t *words = memory_zeroed(count, 8);
+    struct range *ranges = memory_zeroed(count, sizeof *ranges);
+    uint32_t wanted = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (objects[i] != 0) {
+            ranges[wanted++] = (struct range){remote_at((struct remote){objects[i]}, place),
+                                              words + (size_t)i * 8, 8, STATUS_NOT_MAPPED};
+        }
     }
-    enum status status = memory_read(runtime->memory, ranges, names->count);
-    for (uint32_t i = 0; i < names->count; i++) {
-        bool is_read = status == STATUS_OK && ranges[i].status == STATUS_OK;
-        names->rows[i].code = is_read ? load_u64(words + (size_t)i * 8) : 0;
+    enum status status = memory_read(runtime->memory, ranges, wanted);
+    for (uint32_t i = 0, next = 0; i < count; i++) {
+        bool is_read = objects[i] != 0 && ranges[next++].status == STATUS_OK;
+        objects[i] = is_read && status == STATUS_OK ? load_u64(words + (size_t)i * 8) : 0;
     }
     free(words);
     free(ranges);
+    return status;
+}
+
+/* Turns functions into their code, and everything else into nothing: a function is what has a code
+ * object where functions have theirs. */
+static enum status follow_functions(const struct runtime *runtime, struct names *names) {
+    uint64_t *codes = memory_zeroed(names->count, sizeof *codes);
+    uint64_t *types = memory_zeroed(names->count, sizeof *types);
+    for (uint32_t i = 0; i < names->count; i++) {
+        codes[i] = names->rows[i].code;
+    }
+    enum status status =
+        follow(runtime, codes, names->count, LAYOUT_AT(runtime->layout, function, code));
+    memcpy(types, codes, names->count * sizeof *types);
+    if (status == STATUS_OK) {
+        status = follow(runtime, types, names->count, LAYOUT_AT(runtime->layout, object, type));
+    }
+    for (uint32_t i = 0; i < names->count; i++) {
+        bool is_code = types[i] != 0 && types[i] == runtime->code_type.addr;
+        names->rows[i].code = is_code && status == STATUS_OK ? codes[i] : 0;
+    }
+    free(codes);
+    free(types);
     return status;
 }
 
@@ -131,14 +132,10 @@ static enum status look_up(const struct runtime *runtime, struct remote globals,
 
 /* ---- both ---- */
 
-enum status names_read(const struct runtime *runtime, struct remote code, struct remote frame,
-                       struct names *out) {
-    struct remote globals;
+enum status names_read(const struct runtime *runtime, struct remote code,
+                       struct remote globals, struct names *out) {
     *out = (struct names){0};
     enum status status = read_texts(runtime, code, out);
-    if (status == STATUS_OK && out->count > 0) {
-        status = read_globals(runtime, frame, code, &globals);
-    }
     if (status == STATUS_OK && out->count > 0) {
         status = look_up(runtime, globals, out);
     }

@@ -20,10 +20,9 @@ struct names {
     uint32_t count;
 };
 
-/* Reads the names of `code`; what they stand for by the globals of `frame`, a frame of that code in
- * the form of this version. TORN when the frame runs other code by now, or when there are too many
- * names or globals. `out` is to be given to names_free even then. */
-enum status names_read(const struct runtime *runtime, struct remote code, struct remote frame,
+/* Reads the names of `code`, and what they stand for in `globals`, a dict. TORN when there are too
+ * many names or globals. `out` is to be given to names_free even then. */
+enum status names_read(const struct runtime *runtime, struct remote code, struct remote globals,
                        struct names *out) MUST_CHECK;
 /* Accepts zeroed names. */
 void names_free(struct names *names);

@@ -30,8 +30,10 @@ struct slot {
     bool is_used;
     bool is_seen; /* in this look */
     bool is_skipped;
-    uint32_t doubts; /* looks to come in which the frames are copied twice */
+    uint32_t doubts;    /* looks to come in which frames are copied twice */
+    size_t doubt_depth; /* those that have at least so many below them */
     struct prediction frames;
+    struct prediction doubted; /* where those are */
     struct prediction heads; /* 3.11, 3.12: pointers to the newest frame, in cframes */
     struct remote cframe;    /* 3.11, 3.12: where the last of those was */
     uint64_t bottom;         /* address of the oldest frame, once that was certain */
@@ -185,11 +187,13 @@ static struct raw_frame frame_decode(const struct layout *layout, const struct v
             load_u32(view->bytes + (LAYOUT_AT(layout, frame_object, lasti) - view->at));
         frame.code = VIEW_U64(view, layout, frame_object, code);
         frame.position = (uint64_t)(int64_t)(int32_t)lasti;
+        frame.globals = VIEW_U64(view, layout, frame_object, globals);
         *previous_out = VIEW_U64(view, layout, frame_object, back);
         return frame;
     }
     frame.code = frame_code(layout, VIEW_U64(view, layout, frame, executable));
     frame.position = VIEW_U64(view, layout, frame, instr_ptr);
+    frame.globals = VIEW_U64(view, layout, frame, globals);
     if (LAYOUT_HAS(layout, frame, function)) {
         frame.function = VIEW_U64(view, layout, frame, function);
     }
@@ -241,6 +245,9 @@ static bool follow_chain(struct walk *walk, struct slot *slot, uint64_t at, uint
         } else if (walk->look.frame_count > first) {
             walk->look.frames[walk->look.frame_count - 1].is_from_c = true;
         }
+        if (class == CLASS_ENTRY && slot->doubts > 0) {
+            prediction_touch(&slot->doubted, from, walk->frame_fields.bytes);
+        }
         at = previous;
     }
     return at == 0 && may_end && base == 0;
@@ -286,13 +293,19 @@ static size_t meet_again(const struct walk *walk, struct slot *slot, const struc
     return raw->frame_count;
 }
 
+/* How many frames of the thread, leaf first, are in doubt. */
+static size_t doubted_count(const struct slot *slot, const struct raw_thread *raw) {
+    return raw->frame_count > slot->doubt_depth ? raw->frame_count - slot->doubt_depth : 0;
+}
+
 /* Marks the frames that stood still: those that the newest pointer still leads to and that are the
- * same in both copies. True when every frame is in both. */
+ * same in both copies. True when every frame that is in doubt is in both. */
 static bool mark_still(const struct walk *walk, struct slot *slot, const struct raw_thread *raw,
                        uint64_t head_again) {
     struct raw_frame *frames = walk->look.frames + raw->first_frame;
     size_t met = meet_again(walk, slot, raw, head_again);
-    for (size_t i = 0; i < raw->frame_count; i++) {
+    size_t count = doubted_count(slot, raw);
+    for (size_t i = 0; i < count; i++) {
         struct raw_frame again;
         uint64_t previous;
         uint64_t previous_again;
@@ -302,10 +315,21 @@ static bool mark_still(const struct walk *walk, struct slot *slot, const struct 
             return false;
         }
         frame_decode(walk->runtime->layout, &once, &previous);
+        frames[i].is_watched = true;
         frames[i].is_alive = i >= met && again.code == frames[i].code && previous_again == previous;
         frames[i].is_still = frames[i].is_alive && again.position == frames[i].position;
     }
     return true;
+}
+
+/* Foresees where the frames in doubt will be. */
+static void foresee_doubted(struct walk *walk, struct slot *slot, const struct raw_thread *raw) {
+    const struct stretch *fields = &walk->frame_fields;
+    size_t count = slot->doubts > 0 ? doubted_count(slot, raw) : 0;
+    for (size_t i = 0; i < count; i++) {
+        struct remote at = {walk->look.frames[raw->first_frame + i].at};
+        prediction_touch(&slot->doubted, remote_at(at, fields->at), fields->bytes);
+    }
 }
 
 /* ---- one thread ---- */
@@ -332,7 +356,7 @@ static void want_thread(struct walk *walk, struct slot *slot) {
     if (slot->cframe.addr != 0) {
         slot->head_again = want_one(snapshot, slot->cframe, 8);
     }
-    slot->again_group = prediction_want(&slot->frames, snapshot);
+    slot->again_group = prediction_want(&slot->doubted, snapshot);
 }
 
 /* What an 8-byte range of the snapshot holds; 0 if it could not be read. */
@@ -394,6 +418,7 @@ static bool is_bottom(struct slot *slot, const struct raw_frame *oldest) {
     slot->bottom_votes += oldest->is_alive;
     slot->next_bottom = oldest->at;
     slot->doubts = DOUBT_LOOKS;
+    slot->doubt_depth = 0;
     if (slot->bottom_votes >= (slot->bottom == 0 ? 1 : BOTTOM_VOTES)) {
         slot->bottom = oldest->at;
     }
@@ -417,6 +442,7 @@ static bool walk_copy(struct walk *walk, struct slot *slot, const struct view *f
         LAYOUT_HAS(layout, thread, base_frame) ? VIEW_U64(fields, layout, thread, base_frame) : 0;
     raw->is_complete = follow_chain(walk, slot, head, base, status_out);
     raw->frame_count = walk->look.frame_count - raw->first_frame;
+    foresee_doubted(walk, slot, raw);
     raw->is_watched = raw->frame_count == 0 ||
                       (slot->again_group.count > 0 && mark_still(walk, slot, raw, again));
     if (raw->is_complete && base == 0 && raw->frame_count > 0) {
@@ -502,6 +528,7 @@ static bool look_at_thread(struct walk *walk, size_t index, bool is_new, uint64_
     slot->doubts -= slot->doubts > 0;
     prediction_age(&slot->heads, &walk->snapshot, &slot->head_group);
     prediction_age(&slot->frames, &walk->snapshot, &slot->frame_group);
+    prediction_age(&slot->doubted, &walk->snapshot, &slot->again_group);
     return true;
 }
 
@@ -549,11 +576,13 @@ static size_t slot_new(struct walk *walk, struct remote state) {
     struct slot *slot = &walk->slots[number];
     prediction_clear(&slot->heads);
     prediction_clear(&slot->frames);
+    prediction_clear(&slot->doubted);
     *slot = (struct slot){.state = state,
                           .is_used = true,
                           .doubts = DOUBT_LOOKS,
                           .heads = slot->heads,
-                          .frames = slot->frames};
+                          .frames = slot->frames,
+                          .doubted = slot->doubted};
     if (walk->slot_count * 2 > walk->index_count) {
         rebuild_index(walk);
     } else {
@@ -776,9 +805,10 @@ struct walk *walk_create(struct runtime *runtime) {
     walk->frame_fields =
         layout->frame_chain == FRAME_CHAIN_OBJECTS
             ? STRETCH_OF(layout, LAYOUT_frame_object_back, LAYOUT_frame_object_code,
-                         LAYOUT_frame_object_lasti, LAYOUT_frame_object_generator)
+                         LAYOUT_frame_object_globals, LAYOUT_frame_object_lasti,
+                         LAYOUT_frame_object_generator)
             : STRETCH_OF(layout, LAYOUT_frame_previous, LAYOUT_frame_executable,
-                         LAYOUT_frame_instr_ptr, LAYOUT_frame_is_entry, LAYOUT_frame_function,
+                         LAYOUT_frame_instr_ptr, LAYOUT_frame_globals, LAYOUT_frame_is_entry, LAYOUT_frame_function,
                          LAYOUT_frame_owner, LAYOUT_frame_tlbc_index);
     return walk;
 }
@@ -790,6 +820,7 @@ void walk_destroy(struct walk *walk) {
     for (size_t i = 0; i < walk->slot_count; i++) {
         prediction_deinit(&walk->slots[i].heads);
         prediction_deinit(&walk->slots[i].frames);
+        prediction_deinit(&walk->slots[i].doubted);
     }
     snapshot_deinit(&walk->snapshot);
     free(walk->interpreters);
@@ -823,6 +854,11 @@ void walk_skip(struct walk *walk, size_t slot) {
     walk->slots[slot].is_skipped = true;
 }
 
-void walk_doubt(struct walk *walk, size_t slot) {
-    walk->slots[slot].doubts = DOUBT_LOOKS;
+/* Reaches down at once, and comes up again by and by. */
+void walk_doubt(struct walk *walk, size_t slot, size_t depth) {
+    struct slot *doubted = &walk->slots[slot];
+    bool is_deeper = doubted->doubts == 0 || depth < doubted->doubt_depth;
+    size_t above = is_deeper ? 0 : depth - doubted->doubt_depth;
+    doubted->doubt_depth = is_deeper ? depth : doubted->doubt_depth + (above + 7) / 8;
+    doubted->doubts = DOUBT_LOOKS;
 }

@@ -4,7 +4,7 @@
  * A look is one system call in the steady state: everything that the last looks needed is fetched
  * at once, then walked locally; what was not foreseen is fetched on the spot and foreseen next
  * time. The pointer to a thread's newest frame is read first, then its frames; while there are
- * doubts about the calls on its stack, then the frames and the pointer once more: what is the same
+ * doubts about calls on its stack, then the pointer and those frames once more: what is the same
  * and still on the stack has stood still. */
 #ifndef PYROMETER_TARGET_RUNTIME_WALK_H
 #define PYROMETER_TARGET_RUNTIME_WALK_H
@@ -23,8 +23,10 @@ struct raw_frame {
     uint64_t code;       /* address of the code object */
     uint64_t position;   /* enum instruction_position says what */
     uint64_t function;   /* address of its function object (3.11 only, where versions are there) */
+    uint64_t globals;    /* address of the dict of its globals */
     uint32_t tlbc_index; /* which copy of the bytecode the position is in (free-threaded 3.14-) */
-    /* Known only while there are doubts (walk_doubt), else false. Alive: still on the stack after
+    bool is_watched; /* it was copied twice: the next two are known, else they are false */
+    /* Alive: still on the stack after
      * its copy was taken, of the same code and called by the same frame. Still: moreover at the
      * same instruction. Of a call whose caller was still and whose callee was alive, it is known
      * that it was. */
@@ -45,7 +47,7 @@ struct raw_thread {
     size_t first_frame;   /* into raw_look.frames */
     size_t frame_count;
     bool is_complete; /* the chain was followed to its base */
-    bool is_watched;  /* every frame was copied twice: is_alive and is_still are known */
+    bool is_watched;  /* every frame that is in doubt was copied twice */
     bool is_skipped;  /* walk_skip: not walked */
 };
 
@@ -72,9 +74,10 @@ void walk_destroy(struct walk *walk);
  * was (another program was executed), GONE, NOT_PERMITTED. `*out` is borrowed until the next. */
 enum status walk_look(struct walk *walk, const struct raw_look **out) MUST_CHECK;
 
-/* There are calls on the stack of the thread in `slot` that nothing is known of: for some looks to
- * come, find out whether it stands still. */
-void walk_doubt(struct walk *walk, size_t slot);
+/* There are calls on the stack of the thread in `slot` that nothing is known of, the oldest by the
+ * frame that has `depth` frames below it: for some looks to come, find out whether what is from
+ * there on stands still. */
+void walk_doubt(struct walk *walk, size_t slot, size_t depth);
 
 /* From now on the thread in `slot` is listed, but its frames are not read. */
 void walk_skip(struct walk *walk, size_t slot);

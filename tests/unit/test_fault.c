@@ -99,7 +99,7 @@ static void expect_honest(struct session *session, const struct raw_look *look,
         fail_msg("%s (flags %u) of %s", shown, resolved.flags, truth);
     }
     if (resolved.has_doubts) {
-        walk_doubt(session->walk, thread->slot);
+        walk_doubt(session->walk, thread->slot, resolved.doubt_depth);
     }
     buffer_deinit(&text);
 }

@@ -80,7 +80,7 @@ static void look(struct reading *reading, struct buffer *out) {
         stack_describe(&reading->trace, resolved.stack, out);
         buffer_append(out, "\n", 1);
         if (resolved.has_doubts) {
-            walk_doubt(reading->walk, thread->slot);
+            walk_doubt(reading->walk, thread->slot, resolved.doubt_depth);
         }
     }
 }

@@ -60,7 +60,7 @@ static void look(struct bench *bench, uint64_t later_ns) {
     struct resolved resolved =
         resolve_stack(bench->resolve, seen, &seen->threads[0], bench->now_ns);
     if (resolved.has_doubts) {
-        walk_doubt(bench->walk, seen->threads[0].slot);
+        walk_doubt(bench->walk, seen->threads[0].slot, resolved.doubt_depth);
     }
     bench->flags = resolved.flags;
     buffer_clear(&bench->text);

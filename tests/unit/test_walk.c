@@ -165,7 +165,7 @@ static void frames_are_watched_while_in_doubt(struct python *python) {
     expect_still(&watcher, &thread, true);
     watcher_look_often(&watcher, AGED_LOOKS);
     expect_still(&watcher, &thread, false);
-    walk_doubt(watcher.walk, watcher.look->threads[0].slot);
+    walk_doubt(watcher.walk, watcher.look->threads[0].slot, 0);
     expect_still(&watcher, &thread, true);
     watcher_look_often(&watcher, AGED_LOOKS);
     expect_still(&watcher, &thread, false);
