@@ -37,6 +37,7 @@ struct climb {
     size_t count;
     struct history *history;
     uint64_t interpreter;
+    bool is_cut;        /* there was something above it */
     bool is_remembered; /* it goes into the history */
     uint64_t now_ns;
     struct resolved resolved;
@@ -176,6 +177,22 @@ static bool is_call(struct climb *climb, size_t depth, struct step *step, const 
     return verdict != VERDICT_UNKNOWN;
 }
 
+static void put_inferred(struct climb *climb, struct known *callee) {
+    struct step named = {callee, -1, 0};
+    climb->resolved.flags |= SAMPLE_INFERRED;
+    put_step(climb, &named);
+}
+
+/* Something was above `step`, and it is not known how much: its callee, if that is certain. */
+static void name_cut(struct climb *climb, const struct step *step) {
+    struct caller caller = caller_of(climb, step);
+    struct known *callee = verify_callee(climb->resolve->verify, &caller, climb->now_ns);
+    climb->resolved.flags |= SAMPLE_INFERRED;
+    if (callee != NULL) {
+        put_inferred(climb, callee);
+    }
+}
+
 /* The frame above `step` could not be read, or is the newest one and none that `step` calls: it has
  * returned, and so has whatever was above it. Says who it was if the call itself says so; nobody,
  * if there is no call any more. */
@@ -190,9 +207,7 @@ static void name_vanished(struct climb *climb, const struct step *step) {
         }
         return;
     }
-    struct step named = {callee, -1, 0};
-    climb->resolved.flags |= SAMPLE_INFERRED;
-    put_step(climb, &named);
+    put_inferred(climb, callee);
 }
 
 /* Whether a target that stands still has the frame at `depth` only because it was stopped while it
@@ -227,6 +242,9 @@ static void climb_from(struct climb *climb, size_t depth) {
         if (is_good && climb->is_remembered) {
             history_set(climb->history, depth, frame_at_depth(climb, depth), climb->resolved.stack);
         }
+        if (is_leaf && climb->is_cut) {
+            name_cut(climb, &step);
+        }
         if (is_leaf) {
             return;
         }
@@ -249,7 +267,8 @@ struct resolved resolve_stack(struct resolve *resolve, const struct raw_look *lo
         .count = thread->frame_count,
         .history = history_of(resolve, thread),
         .interpreter = thread->interpreter,
-        .is_remembered = thread->is_complete,
+        .is_cut = thread->is_cut,
+        .is_remembered = thread->is_complete && !thread->is_cut,
         .now_ns = now_ns,
     };
     if (climb.count == 0) {
@@ -262,7 +281,7 @@ struct resolved resolve_stack(struct resolve *resolve, const struct raw_look *lo
     }
     /* The call that the last shared frame makes may be another one now, so it is judged again. */
     size_t depth = shared_depth(&climb);
-    if (depth == climb.count && depth == climb.history->count) {
+    if (depth == climb.count && depth == climb.history->count && !climb.is_cut) {
         climb.resolved.stack = climb.history->stacks[depth - 1];
         return climb.resolved;
     }

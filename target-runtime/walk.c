@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "profiler/base/arena.h"
+#include "target-runtime/links.h"
 
 enum {
     INTERPRETER_LIMIT = 4096,
@@ -14,6 +15,8 @@ enum {
     MEET_STEPS = 64,
     BOTTOM_VOTES = 3,
     DETOUR_LIMIT = 64, /* threads that ended while the list was walked */
+    NEW_LINKS = 64,    /* of one chain that are remembered */
+    TOP_FRAMES = 32,   /* of the last whole chain that are remembered */
     TORN_RETRIES = 3,  /* looks at one thread again, in the same tick, when its chain broke */
 };
 
@@ -34,6 +37,10 @@ struct slot {
     size_t doubt_depth; /* those that have at least so many below them */
     struct prediction frames;
     struct prediction doubted; /* where those are */
+    struct links links;
+    uint64_t base;            /* of its chain; 0 where there is none */
+    uint64_t top[TOP_FRAMES]; /* addresses of the newest frames of the last whole chain */
+    size_t top_count;
     struct prediction heads; /* 3.11, 3.12: pointers to the newest frame, in cframes */
     struct remote cframe;    /* 3.11, 3.12: where the last of those was */
     uint64_t bottom;         /* address of the oldest frame, once that was certain */
@@ -213,44 +220,128 @@ static void push_frame(struct raw_look *look, struct raw_frame frame) {
     look->frames[look->frame_count++] = frame;
 }
 
+/* Whether the frame is inside of a generator or coroutine. */
+static bool is_generators(const struct layout *layout, const struct view *frame) {
+    return layout->frame_chain == FRAME_CHAIN_OBJECTS
+               ? VIEW_U64(frame, layout, frame_object, generator) != 0
+               : frame->bytes[LAYOUT_AT(layout, frame, owner) - frame->at] == OWNER_GENERATOR;
+}
+
+/* A chain on the way down. */
+struct descent {
+    uint64_t at;
+    uint64_t from;        /* the frame that led there */
+    bool may_end;         /* that one may be the oldest */
+    bool is_patched;      /* a link of the last looks was taken */
+    struct link *seen;    /* links that may not last, NEW_LINKS at most */
+    size_t seen_count;
+};
+
+static void note_seen(struct descent *descent, enum link_kind kind, uint64_t previous) {
+    if (descent->seen_count < NEW_LINKS && previous != 0) {
+        descent->seen[descent->seen_count++] = (struct link){descent->at, previous, kind};
+    }
+}
+
+/* What a frame is and where it leads, by itself and by what was known of it. */
+static enum frame_class take_links(const struct walk *walk, const struct slot *slot,
+                                   const struct view *view, struct descent *descent,
+                                   uint64_t *previous) {
+    const struct layout *layout = walk->runtime->layout;
+    enum frame_class class = frame_kind_of(layout, view, &descent->may_end);
+    const struct link *known =
+        class == CLASS_PYTHON ? links_find(&slot->links, descent->at) : NULL;
+    bool is_overwritten = known != NULL && known->kind == LINK_ENTRY;
+    if (is_overwritten || (known != NULL && *previous == 0)) {
+        descent->is_patched = true;
+        descent->may_end = false;
+        *previous = known->previous;
+        return is_overwritten ? CLASS_ENTRY : CLASS_PYTHON;
+    }
+    if (class == CLASS_ENTRY || is_generators(layout, view)) {
+        note_seen(descent, class == CLASS_ENTRY ? LINK_ENTRY : LINK_GENERATOR, *previous);
+    }
+    return class;
+}
+
+/* Where to go on when nothing can be read at `at`: an entry frame that was overwritten may have
+ * led there. */
+static bool take_detour(const struct slot *slot, struct descent *descent) {
+    const struct link *known = links_find(&slot->links, descent->from);
+    if (known == NULL || known->kind != LINK_ENTRY || known->previous == descent->at) {
+        return false;
+    }
+    descent->at = known->previous;
+    descent->is_patched = true;
+    return true;
+}
+
+static const uint8_t *view_frame(struct walk *walk, struct slot *slot, uint64_t at,
+                                 enum status *status_out) {
+    const struct stretch *fields = &walk->frame_fields;
+    struct remote from = remote_at((struct remote){at}, fields->at);
+    const uint8_t *bytes = snapshot_view_or_read(&walk->snapshot, &slot->frame_group, from,
+                                                 fields->bytes, status_out);
+    if (bytes != NULL) {
+        prediction_touch(&slot->frames, from, fields->bytes);
+    }
+    return bytes;
+}
+
+/* One frame further down; false when it cannot be read. */
+static bool descend(struct walk *walk, struct slot *slot, struct descent *descent, size_t first,
+                    uint64_t base, enum status *status_out) {
+    struct view view = {view_frame(walk, slot, descent->at, status_out), walk->frame_fields.at};
+    if (view.bytes == NULL) {
+        return take_detour(slot, descent);
+    }
+    uint64_t previous;
+    struct raw_frame frame = frame_decode(walk->runtime->layout, &view, &previous);
+    enum frame_class class = take_links(walk, slot, &view, descent, &previous);
+    if (class == CLASS_PYTHON) {
+        frame.at = descent->at;
+        frame.is_from_c = is_from_c(walk->runtime->layout, &view);
+        push_frame(&walk->look, frame);
+    } else if (descent->at != base && walk->look.frame_count > first) {
+        walk->look.frames[walk->look.frame_count - 1].is_from_c = true;
+    }
+    if (class == CLASS_ENTRY && slot->doubts > 0) {
+        struct remote from = remote_at((struct remote){descent->at}, walk->frame_fields.at);
+        prediction_touch(&slot->doubted, from, walk->frame_fields.bytes);
+    }
+    descent->from = descent->at;
+    descent->at = previous;
+    return true;
+}
+
+static void remember_links(struct slot *slot, const struct descent *descent) {
+    for (size_t i = 0; i < descent->seen_count; i++) {
+        links_note(&slot->links, &descent->seen[i]);
+    }
+}
+
 /* Follows the chain from `at` and appends its frames. True when it reached its base: `base` when
  * that is known (3.15 keeps a frame of its own there), else a frame below which there is none. */
 static bool follow_chain(struct walk *walk, struct slot *slot, uint64_t at, uint64_t base,
                          enum status *status_out) {
-    const struct layout *layout = walk->runtime->layout;
+    struct link seen[NEW_LINKS];
+    struct descent descent = {.at = at, .may_end = true, .seen = seen};
     size_t first = walk->look.frame_count;
-    bool may_end = true;
     uint64_t milestone = 0; /* a chain that comes back to one is a circle; set ever farther apart */
-    for (int depth = 0; at != 0 && at != milestone && depth < FRAME_LIMIT; depth++) {
+    for (int depth = 0; descent.at != 0 && descent.at != milestone && depth < FRAME_LIMIT;
+         depth++) {
         if ((depth & (depth - 1)) == 0) {
-            milestone = at;
+            milestone = descent.at;
         }
-        struct remote from = remote_at((struct remote){at}, walk->frame_fields.at);
-        struct view view = {snapshot_view_or_read(&walk->snapshot, &slot->frame_group, from,
-                                                  walk->frame_fields.bytes, status_out),
-                            walk->frame_fields.at};
-        if (view.bytes == NULL) {
+        if (!descend(walk, slot, &descent, first, base, status_out)) {
             return false;
         }
-        prediction_touch(&slot->frames, from, walk->frame_fields.bytes);
-        uint64_t previous;
-        struct raw_frame frame = frame_decode(layout, &view, &previous);
-        enum frame_class class = frame_kind_of(layout, &view, &may_end);
-        frame.at = at;
-        if (class == CLASS_PYTHON) {
-            frame.is_from_c = is_from_c(layout, &view);
-            push_frame(&walk->look, frame);
-        } else if (at == base) {
-            return previous == 0;
-        } else if (walk->look.frame_count > first) {
-            walk->look.frames[walk->look.frame_count - 1].is_from_c = true;
-        }
-        if (class == CLASS_ENTRY && slot->doubts > 0) {
-            prediction_touch(&slot->doubted, from, walk->frame_fields.bytes);
-        }
-        at = previous;
     }
-    return at == 0 && may_end && base == 0;
+    bool is_whole = descent.at == 0 && (base != 0 ? descent.from == base : descent.may_end);
+    if (is_whole && !descent.is_patched) {
+        remember_links(slot, &descent);
+    }
+    return is_whole;
 }
 
 /* ---- what stood still ---- */
@@ -425,6 +516,17 @@ static bool is_bottom(struct slot *slot, const struct raw_frame *oldest) {
     return oldest->at == slot->bottom;
 }
 
+static void remember_top(const struct walk *walk, struct slot *slot,
+                         const struct raw_thread *raw) {
+    if (!raw->is_complete) {
+        return;
+    }
+    slot->top_count = raw->frame_count < TOP_FRAMES ? raw->frame_count : TOP_FRAMES;
+    for (size_t i = 0; i < slot->top_count; i++) {
+        slot->top[i] = walk->look.frames[raw->first_frame + i].at;
+    }
+}
+
 /* Walks what was copied of one thread. False when it is worth looking again: the chain broke, or it
  * led where no second copy had been foreseen although there are doubts. */
 static bool walk_copy(struct walk *walk, struct slot *slot, const struct view *fields,
@@ -438,17 +540,37 @@ static bool walk_copy(struct walk *walk, struct slot *slot, const struct view *f
     if (!first_frame(walk, slot, fields, &head, &again, status_out)) {
         return false;
     }
-    uint64_t base =
+    slot->base =
         LAYOUT_HAS(layout, thread, base_frame) ? VIEW_U64(fields, layout, thread, base_frame) : 0;
-    raw->is_complete = follow_chain(walk, slot, head, base, status_out);
+    raw->is_complete = follow_chain(walk, slot, head, slot->base, status_out);
     raw->frame_count = walk->look.frame_count - raw->first_frame;
     foresee_doubted(walk, slot, raw);
     raw->is_watched = raw->frame_count == 0 ||
                       (slot->again_group.count > 0 && mark_still(walk, slot, raw, again));
-    if (raw->is_complete && base == 0 && raw->frame_count > 0) {
+    if (raw->is_complete && slot->base == 0 && raw->frame_count > 0) {
         raw->is_complete = is_bottom(slot, &walk->look.frames[walk->look.frame_count - 1]);
     }
+    remember_top(walk, slot, raw);
     return raw->is_complete && (raw->is_watched || slot->doubts == 0);
+}
+
+/* When no way leads down from the newest frame, as it is gone and what it was linked to has been
+ * overwritten: what of the last whole chain still hangs together. */
+static void fall_back(struct walk *walk, struct slot *slot, struct raw_thread *raw,
+                      enum status *status_out) {
+    for (size_t i = 0; i < slot->top_count && *status_out == STATUS_OK; i++) {
+        walk->look.frame_count = raw->first_frame;
+        bool is_whole = follow_chain(walk, slot, slot->top[i], slot->base, status_out);
+        raw->frame_count = walk->look.frame_count - raw->first_frame;
+        bool is_rooted = is_whole && raw->frame_count > 0 &&
+                         (slot->base != 0 ||
+                          walk->look.frames[walk->look.frame_count - 1].at == slot->bottom);
+        if (is_rooted && walk->look.frames[raw->first_frame].at == slot->top[i]) {
+            raw->is_complete = true;
+            raw->is_cut = true;
+            return;
+        }
+    }
 }
 
 /* Fetches one thread by itself. */
@@ -525,6 +647,9 @@ static bool look_at_thread(struct walk *walk, size_t index, bool is_new, uint64_
         raw->frame_count = 0;
         fields.bytes = fetch_thread(walk, slot, status_out);
     }
+    if (!raw->is_complete) {
+        fall_back(walk, slot, raw, status_out);
+    }
     slot->doubts -= slot->doubts > 0;
     prediction_age(&slot->heads, &walk->snapshot, &slot->head_group);
     prediction_age(&slot->frames, &walk->snapshot, &slot->frame_group);
@@ -577,10 +702,12 @@ static size_t slot_new(struct walk *walk, struct remote state) {
     prediction_clear(&slot->heads);
     prediction_clear(&slot->frames);
     prediction_clear(&slot->doubted);
+    links_clear(&slot->links);
     *slot = (struct slot){.state = state,
                           .is_used = true,
                           .doubts = DOUBT_LOOKS,
                           .heads = slot->heads,
+                          .links = slot->links,
                           .frames = slot->frames,
                           .doubted = slot->doubted};
     if (walk->slot_count * 2 > walk->index_count) {
@@ -821,6 +948,7 @@ void walk_destroy(struct walk *walk) {
         prediction_deinit(&walk->slots[i].heads);
         prediction_deinit(&walk->slots[i].frames);
         prediction_deinit(&walk->slots[i].doubted);
+        links_deinit(&walk->slots[i].links);
     }
     snapshot_deinit(&walk->snapshot);
     free(walk->interpreters);

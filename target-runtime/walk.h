@@ -47,6 +47,7 @@ struct raw_thread {
     size_t first_frame;   /* into raw_look.frames */
     size_t frame_count;
     bool is_complete; /* the chain was followed to its base */
+    bool is_cut;      /* newer frames than these could not be found */
     bool is_watched;  /* every frame that is in doubt was copied twice */
     bool is_skipped;  /* walk_skip: not walked */
 };
