@@ -273,9 +273,6 @@ static struct known_code *find_known(const struct python *python, uint64_t addre
 
 static uint64_t make_function(struct python *python, uint64_t address,
                               const struct python_code *code) {
-    if (!LAYOUT_HAS(python->layout, function, code)) {
-        return 0;
-    }
     uint64_t function = python_structure(python, "function", 0);
     python_set(python, function, LAYOUT_function_code, address);
     python_set(python, function, LAYOUT_function_version, code->version);
