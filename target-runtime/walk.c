@@ -17,6 +17,7 @@ enum {
     DETOUR_LIMIT = 64, /* threads that ended while the list was walked */
     NEW_LINKS = 64,    /* of one chain that are remembered */
     TOP_FRAMES = 32,   /* of the last whole chain that are remembered */
+    LOOSE_FRAMES = 2,  /* of a chain that broke off so early nothing is shown */
     TORN_RETRIES = 3,  /* looks at one thread again, in the same tick, when its chain broke */
 };
 
@@ -554,22 +555,29 @@ static bool walk_copy(struct walk *walk, struct slot *slot, const struct view *f
     return raw->is_complete && (raw->is_watched || slot->doubts == 0);
 }
 
-/* When no way leads down from the newest frame, as it is gone and what it was linked to has been
- * overwritten: what of the last whole chain still hangs together. */
+/* When no way leads down from the newest frames, as they are gone and what they were linked to has
+ * been overwritten: what of the last whole chain still hangs together. If that is nothing either,
+ * what there was stays. */
 static void fall_back(struct walk *walk, struct slot *slot, struct raw_thread *raw,
                       enum status *status_out) {
+    size_t end = walk->look.frame_count;
+    if (raw->frame_count > LOOSE_FRAMES) {
+        return;
+    }
     for (size_t i = 0; i < slot->top_count && *status_out == STATUS_OK; i++) {
-        walk->look.frame_count = raw->first_frame;
         bool is_whole = follow_chain(walk, slot, slot->top[i], slot->base, status_out);
-        raw->frame_count = walk->look.frame_count - raw->first_frame;
-        bool is_rooted = is_whole && raw->frame_count > 0 &&
-                         (slot->base != 0 ||
-                          walk->look.frames[walk->look.frame_count - 1].at == slot->bottom);
-        if (is_rooted && walk->look.frames[raw->first_frame].at == slot->top[i]) {
+        size_t count = walk->look.frame_count - end;
+        const struct raw_frame *frames = walk->look.frames + end;
+        bool is_rooted = is_whole && count > 0 && frames[0].at == slot->top[i] &&
+                         (slot->base != 0 || frames[count - 1].at == slot->bottom);
+        if (is_rooted) {
+            raw->first_frame = end;
+            raw->frame_count = count;
             raw->is_complete = true;
             raw->is_cut = true;
             return;
         }
+        walk->look.frame_count = end;
     }
 }
 

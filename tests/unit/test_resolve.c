@@ -346,6 +346,7 @@ static void line_of_a_call_is_mended(struct python *python) {
     call(&bench, python_code(python, &callee), 4);
     look(&bench, 2 * NS_PER_MS);
     look(&bench, 2 * NS_PER_MS);
+    look(&bench, 2 * NS_PER_MS);
     expect_text(&bench,
                 "<module> (program.py:11);main (program.py:12);work (program.py:13);"
                 "caller (c.py:6);callee (c.py:52)",

@@ -319,20 +319,52 @@ static void chain_that_ends_too_soon(struct python *python) {
     watcher_close(&watcher);
 }
 
-/* A generator that is not run has no caller; it is never the root of a stack. */
+/* A generator that is not run has no caller; it is never the root of a stack. Its caller is the one
+ * of the last looks, if there was one. */
 static void chain_that_ends_in_a_generator(struct python *python) {
     struct watcher watcher;
     struct python_thread thread;
     watcher_open(&watcher, python);
     watcher_start_at(&watcher, &thread, 3);
+    watcher_look(&watcher);
     python_call_elsewhere(python, &thread, python_function(python, "generator"), 2);
     python_call(python, &thread, python_function(python, "helper"), 2);
-    watcher_look(&watcher);
-    size_t index = thread.count - 2;
-    python_set(python, thread.frames[index].address, link_field(python), 0);
+    python_call(python, &thread, python_function(python, "helper"), 2);
+    size_t index = thread.count - 3;
+    uint64_t frame = thread.frames[index].address;
+    uint64_t link = python_get(python, frame, link_field(python));
+    python_set(python, frame, link_field(python), 0);
     for (int i = 0; i < 3; i++) {
         watcher_look(&watcher);
         expect_cut(&watcher, &thread, index);
+    }
+    python_set(python, frame, link_field(python), link);
+    watcher_look(&watcher);
+    watcher_expect(&watcher, &thread);
+    python_set(python, frame, link_field(python), 0);
+    watcher_look(&watcher);
+    watcher_expect(&watcher, &thread);
+    python_thread_free(&thread);
+    watcher_close(&watcher);
+}
+
+/* The newest frame is gone, and what it was linked to as well: what was below it is still there. */
+static void chain_that_breaks_at_its_head(struct python *python) {
+    struct watcher watcher;
+    struct python_thread thread;
+    watcher_open(&watcher, python);
+    watcher_start_at(&watcher, &thread, 9);
+    watcher_look(&watcher);
+    for (int i = 0; i < 2; i++) {
+        watcher_look(&watcher);
+        assert_false(watcher.look->threads[0].is_cut);
+        python_set(python, thread.frames[thread.count - 1].address, link_field(python), 0x1000);
+        watcher_look(&watcher);
+        const struct raw_thread *raw = watcher_find(&watcher, &thread);
+        assert_true(raw->is_complete && raw->is_cut);
+        assert_true(watcher_has_frames(&watcher, raw, thread.frames, thread.count - 1));
+        python_set(python, thread.frames[thread.count - 1].address, link_field(python),
+                   thread.frames[thread.count - 2].address);
     }
     python_thread_free(&thread);
     watcher_close(&watcher);
@@ -388,6 +420,7 @@ int main(void) {
         SCENARIO(chain_in_a_circle),
         SCENARIO(chain_that_ends_too_soon),
         SCENARIO(chain_that_ends_in_a_generator),
+        SCENARIO(chain_that_breaks_at_its_head),
         SCENARIO(frame_without_code),
         SCENARIO(copies_of_bytecode_are_told),
     };
