@@ -60,8 +60,8 @@ static uint32_t version_of(const struct hearing *hearing) {
     const struct layout *layout = hearing->runtime->layout;
     uint32_t version = 0;
     if (LAYOUT_HAS(layout, code, version)) {
-        version = code_fingerprint_u32(&hearing->callee->known->code,
-                                       LAYOUT_AT(layout, code, version));
+        version =
+            code_fingerprint_u32(&hearing->callee->known->code, LAYOUT_AT(layout, code, version));
     } else if (LAYOUT_HAS(layout, function, version)) {
         version = version_of_function(hearing);
     }
@@ -81,8 +81,7 @@ static int64_t offset_of_version(const struct hearing *hearing, uint32_t version
     if (site.kind == CALLSITE_NAMED && site.callee_version == version) {
         return hearing->caller->offset;
     }
-    uint32_t count =
-        callsite_of_callee(table, code, bytes_of(hearing), offset, version, &site);
+    uint32_t count = callsite_of_callee(table, code, bytes_of(hearing), offset, version, &site);
     return count > 0 ? (int64_t)site.offset : WITNESS_NOWHERE;
 }
 
@@ -101,7 +100,8 @@ static int64_t hear_versions(const struct hearing *hearing, uint32_t version) {
 static uint64_t name_of(const struct hearing *hearing) {
     const struct code *code = &hearing->callee->known->code;
     uint32_t place = LAYOUT_AT(hearing->runtime->layout, code, name);
-    return code_fingerprint_u32(code, place) | (uint64_t)code_fingerprint_u32(code, place + 4) << 32;
+    return code_fingerprint_u32(code, place) | (uint64_t)code_fingerprint_u32(code, place + 4)
+                                                   << 32;
 }
 
 /* The mention of a global that is the callee; NULL if there is none. */
@@ -228,9 +228,9 @@ static uint32_t functions_mentioned(const struct hearing *hearing, uint64_t *cod
                                     enum mention_role *role_out) {
     const struct caller *caller = hearing->caller;
     const uint8_t *code = caller->offset >= 0 ? bytecode_of(hearing) : NULL;
-    const struct names *names = code == NULL ? NULL
-                                             : codes_names(hearing->codes, caller->known,
-                                                           caller->globals, hearing->now_ns);
+    const struct names *names =
+        code == NULL ? NULL
+                     : codes_names(hearing->codes, caller->known, caller->globals, hearing->now_ns);
     struct instruction instruction;
     uint32_t count = 0;
     if (names == NULL) {

@@ -18,8 +18,8 @@ static enum status read_texts(const struct runtime *runtime, struct remote code,
     const struct layout *layout = runtime->layout;
     struct remote tuple;
     uint8_t head[8];
-    enum status status =
-        memory_read_remote(runtime->memory, remote_at(code, LAYOUT_AT(layout, code, names)), &tuple);
+    enum status status = memory_read_remote(
+        runtime->memory, remote_at(code, LAYOUT_AT(layout, code, names)), &tuple);
     if (status == STATUS_OK) {
         status = memory_read_one(runtime->memory,
                                  remote_at(tuple, LAYOUT_AT(layout, object, var_count)), head, 8);
@@ -132,8 +132,8 @@ static enum status look_up(const struct runtime *runtime, struct remote globals,
 
 /* ---- both ---- */
 
-enum status names_read(const struct runtime *runtime, struct remote code,
-                       struct remote globals, struct names *out) {
+enum status names_read(const struct runtime *runtime, struct remote code, struct remote globals,
+                       struct names *out) {
     *out = (struct names){0};
     enum status status = read_texts(runtime, code, out);
     if (status == STATUS_OK && out->count > 0) {

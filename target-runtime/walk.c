@@ -231,10 +231,10 @@ static bool is_generators(const struct layout *layout, const struct view *frame)
 /* A chain on the way down. */
 struct descent {
     uint64_t at;
-    uint64_t from;        /* the frame that led there */
-    bool may_end;         /* that one may be the oldest */
-    bool is_patched;      /* a link of the last looks was taken */
-    struct link *seen;    /* links that may not last, NEW_LINKS at most */
+    uint64_t from;     /* the frame that led there */
+    bool may_end;      /* that one may be the oldest */
+    bool is_patched;   /* a link of the last looks was taken */
+    struct link *seen; /* links that may not last, NEW_LINKS at most */
     size_t seen_count;
 };
 
@@ -250,8 +250,7 @@ static enum frame_class take_links(const struct walk *walk, const struct slot *s
                                    uint64_t *previous) {
     const struct layout *layout = walk->runtime->layout;
     enum frame_class class = frame_kind_of(layout, view, &descent->may_end);
-    const struct link *known =
-        class == CLASS_PYTHON ? links_find(&slot->links, descent->at) : NULL;
+    const struct link *known = class == CLASS_PYTHON ? links_find(&slot->links, descent->at) : NULL;
     bool is_overwritten = known != NULL && known->kind == LINK_ENTRY;
     if (is_overwritten || (known != NULL && *previous == 0)) {
         descent->is_patched = true;
@@ -281,8 +280,8 @@ static const uint8_t *view_frame(struct walk *walk, struct slot *slot, uint64_t 
                                  enum status *status_out) {
     const struct stretch *fields = &walk->frame_fields;
     struct remote from = remote_at((struct remote){at}, fields->at);
-    const uint8_t *bytes = snapshot_view_or_read(&walk->snapshot, &slot->frame_group, from,
-                                                 fields->bytes, status_out);
+    const uint8_t *bytes =
+        snapshot_view_or_read(&walk->snapshot, &slot->frame_group, from, fields->bytes, status_out);
     if (bytes != NULL) {
         prediction_touch(&slot->frames, from, fields->bytes);
     }
@@ -517,8 +516,7 @@ static bool is_bottom(struct slot *slot, const struct raw_frame *oldest) {
     return oldest->at == slot->bottom;
 }
 
-static void remember_top(const struct walk *walk, struct slot *slot,
-                         const struct raw_thread *raw) {
+static void remember_top(const struct walk *walk, struct slot *slot, const struct raw_thread *raw) {
     if (!raw->is_complete) {
         return;
     }
@@ -943,8 +941,8 @@ struct walk *walk_create(struct runtime *runtime) {
                          LAYOUT_frame_object_globals, LAYOUT_frame_object_lasti,
                          LAYOUT_frame_object_generator)
             : STRETCH_OF(layout, LAYOUT_frame_previous, LAYOUT_frame_executable,
-                         LAYOUT_frame_instr_ptr, LAYOUT_frame_globals, LAYOUT_frame_is_entry, LAYOUT_frame_function,
-                         LAYOUT_frame_owner, LAYOUT_frame_tlbc_index);
+                         LAYOUT_frame_instr_ptr, LAYOUT_frame_globals, LAYOUT_frame_is_entry,
+                         LAYOUT_frame_function, LAYOUT_frame_owner, LAYOUT_frame_tlbc_index);
     return walk;
 }
 

@@ -8,6 +8,7 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/verify.h"
+#include "target-runtime/opcodes.h"
 #include "tests/unit/scenarios.h"
 
 /* ---- helpers ---- */
@@ -217,6 +218,134 @@ static void function_with_other_code_proves_nothing(struct python *python) {
     bench_close(&bench);
 }
 
+/* ---- what names prove ---- */
+
+/* A code object whose only statement is `callee()`. */
+struct statement {
+    uint64_t code;
+    uint64_t globals;
+    int64_t call; /* offsets */
+    int64_t end;
+};
+
+static uint32_t write_instruction(struct python *python, uint64_t at, const char *name,
+                                  const char *other) {
+    const struct opcode *rows = python->layout->opcodes->rows;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; i < 256; i++) {
+            if (rows[i].name != NULL && strcmp(rows[i].name, pass == 0 ? name : other) == 0) {
+                uint16_t unit = (uint16_t)i;
+                fake_write(&python->fake, at, &unit, sizeof unit);
+                return 2 + 2U * rows[i].cache_units;
+            }
+        }
+    }
+    fail_msg("%s: neither %s nor %s", python->layout->label, name, other);
+    return 0;
+}
+
+static struct statement make_statement(struct bench *bench) {
+    struct python *python = bench->python;
+    const struct layout *layout = python->layout;
+    const struct python_code code = {"one", "one", "a.py", 70, 30, 0, true, 0, 0};
+    struct statement made = {.code = python_code(python, &code)};
+    uint64_t at = LAYOUT_HAS(layout, code, adaptive)
+                      ? made.code + LAYOUT_AT(layout, code, adaptive)
+                      : python_get(python, made.code, LAYOUT_code_bytes_object) +
+                            LAYOUT_AT(layout, bytes, data);
+    made.call = write_instruction(python, at, "LOAD_GLOBAL", "");
+    made.end =
+        made.call + write_instruction(python, at + (uint64_t)made.call, "CALL", "CALL_FUNCTION");
+    (void)write_instruction(python, at + (uint64_t)made.end, "POP_TOP", "");
+    python_set(python, made.code, LAYOUT_code_line_table,
+               python_bytes(python, "", 0)); /* one line */
+    uint64_t names = python_structure(python, "tuple", 64);
+    uint64_t text = python_text(python, "callee");
+    fake_write(&python->fake, names + LAYOUT_AT(layout, tuple, items), &text, sizeof text);
+    python_set(python, names, LAYOUT_object_var_count, 1);
+    python_set(python, made.code, LAYOUT_code_names, names);
+    const struct python_entry entry = {text, python_function_of(python, bench->callee)};
+    made.globals = python_dict(python, DICT_GENERAL, &entry, 1);
+    return made;
+}
+
+static struct call call_by_name(struct bench *bench, const struct statement *statement,
+                                uint64_t callee) {
+    struct call call = make_call(bench, statement->code, callee);
+    call.caller.offset = statement->call;
+    call.caller.globals = statement->globals;
+    return call;
+}
+
+static void call_is_proved_by_name(struct python *python) {
+    for (int is_from_c = 0; is_from_c < 2; is_from_c++) {
+        struct bench bench;
+        bench_open(&bench, python);
+        struct statement statement = make_statement(&bench);
+        struct call call = call_by_name(&bench, &statement, bench.callee);
+        call.callee.is_from_c = is_from_c != 0;
+        expect_verdict(&bench, &call, VERDICT_GOOD);
+        bench_close(&bench);
+    }
+}
+
+static void call_is_mended_by_name(struct python *python) {
+    struct bench bench;
+    int64_t offset;
+    bench_open(&bench, python);
+    struct statement statement = make_statement(&bench);
+    struct call call = call_by_name(&bench, &statement, bench.callee);
+    call.caller.offset = statement.end;
+    assert_int_equal(judge(&bench, &call, &offset), VERDICT_MENDED);
+    assert_int_equal(offset, statement.call);
+    bench_close(&bench);
+}
+
+/* A call of a function that is known is none of another, unless that is seen again and again. */
+static void names_speak_against_another(struct python *python) {
+    struct bench bench;
+    bench_open(&bench, python);
+    struct statement statement = make_statement(&bench);
+    struct call call = call_by_name(&bench, &statement, bench.other);
+    call.sight = SIGHT_STILL;
+    for (int i = 0; i < 20; i++) {
+        expect_verdict(&bench, &call, VERDICT_UNKNOWN);
+    }
+    call.sight = SIGHT_MOVED;
+    expect_verdict(&bench, &call, VERDICT_UNKNOWN);
+    call.sight = SIGHT_STILL;
+    int64_t offset;
+    for (int i = 0; i < 2 * OFTEN; i++) {
+        (void)!judge(&bench, &call, &offset);
+    }
+    expect_verdict(&bench, &call, VERDICT_GOOD);
+    bench_close(&bench);
+}
+
+static void names_without_globals_prove_nothing(struct python *python) {
+    struct bench bench;
+    bench_open(&bench, python);
+    struct statement statement = make_statement(&bench);
+    statement.globals = 0x1000;
+    struct call call = call_by_name(&bench, &statement, bench.callee);
+    expect_no_proof(&bench, &call);
+    bench_close(&bench);
+}
+
+static void vanished_callee_is_named_by_name(struct python *python) {
+    struct bench bench;
+    bench_open(&bench, python);
+    struct statement statement = make_statement(&bench);
+    struct caller caller = {find(&bench, statement.code), statement.call, statement.globals, 0};
+    for (int i = 0; i < 2; i++) {
+        struct known *named = verify_callee(bench.verify, &caller, bench.now_ns);
+        assert_ptr_equal(named, find(&bench, bench.callee));
+    }
+    caller.offset = statement.end;
+    assert_null(verify_callee(bench.verify, &caller, bench.now_ns));
+    bench_close(&bench);
+}
+
 /* ---- opcode and version are two writes ---- */
 
 /* Every second time that the bytecode is read it is another. */
@@ -329,8 +458,7 @@ static void vanished_callee_is_named(struct python *python) {
     struct call call = make_call(&bench, bench.caller, bench.callee);
     prepare_proof(&bench, &call);
     expect_verdict(&bench, &call, VERDICT_GOOD);
-    struct known *named =
-        callee_of(&bench, bench.caller, OFFSET);
+    struct known *named = callee_of(&bench, bench.caller, OFFSET);
     assert_ptr_equal(named, find(&bench, bench.callee));
     assert_null(callee_of(&bench, bench.caller, 0));
     assert_null(callee_of(&bench, bench.caller, -1));
@@ -353,8 +481,7 @@ static void vanished_callee_is_not_whoever_came_after(struct python *python) {
     };
     bench.now_ns += NS_PER_S;
     assert_int_equal(codes_check(bench.codes, &look, bench.now_ns), STATUS_OK);
-    struct known *named =
-        callee_of(&bench, bench.caller, OFFSET);
+    struct known *named = callee_of(&bench, bench.caller, OFFSET);
     assert_true(named == NULL || strcmp(named->code.name.data, "after") != 0);
     bench_close(&bench);
 }
@@ -391,6 +518,11 @@ int main(void) {
         SCENARIO_FOR(nothing_proves_a_generator, has_versions),
         SCENARIO_FOR(nobodys_version_proves_nothing, has_versions),
         SCENARIO_FOR(function_with_other_code_proves_nothing, has_function_versions),
+        SCENARIO(call_is_proved_by_name),
+        SCENARIO(call_is_mended_by_name),
+        SCENARIO(names_speak_against_another),
+        SCENARIO(names_without_globals_prove_nothing),
+        SCENARIO(vanished_callee_is_named_by_name),
         SCENARIO_FOR(one_reading_proves_nothing, has_versions),
         SCENARIO(call_that_stands_still),
         SCENARIO(call_that_mostly_moves),
