@@ -74,7 +74,11 @@ static uint8_t *room_for(struct snapshot *snapshot, uint32_t bytes) {
 }
 
 struct snapshot_group snapshot_group_begin(const struct snapshot *snapshot) {
-    return (struct snapshot_group){snapshot->count, 0, 0};
+    return (struct snapshot_group){.first = snapshot->count};
+}
+
+void snapshot_group_turn(struct snapshot_group *group) {
+    group->turn = group->count;
 }
 
 static struct range *range_new(struct snapshot *snapshot, struct remote from, uint32_t bytes) {
@@ -120,6 +124,17 @@ static size_t first_at_or_below(const struct range *ranges, size_t count, uint64
     return low;
 }
 
+/* Index of the range of the group that holds `addr`, if one does. */
+static size_t find_range(const struct range *ranges, const struct snapshot_group *group,
+                         uint64_t addr) {
+    size_t turn = group->turn;
+    bool is_above = turn < group->count && ranges[group->count - 1].from.addr <= addr;
+    if (is_above) {
+        return turn + first_at_or_below(ranges + turn, group->count - turn, addr);
+    }
+    return first_at_or_below(ranges, turn > 0 ? turn : group->count, addr);
+}
+
 const uint8_t *snapshot_view(const struct snapshot *snapshot, struct snapshot_group *group,
                              struct remote from, uint32_t bytes) {
     if (group->count == 0) {
@@ -128,7 +143,7 @@ const uint8_t *snapshot_view(const struct snapshot *snapshot, struct snapshot_gr
     const struct range *ranges = snapshot->ranges + group->first;
     const uint8_t *view = view_in(&ranges[group->cursor], from, bytes);
     if (view == NULL) {
-        group->cursor = first_at_or_below(ranges, group->count, from.addr);
+        group->cursor = find_range(ranges, group, from.addr);
         view = view_in(&ranges[group->cursor], from, bytes);
     }
     return view;

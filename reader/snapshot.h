@@ -25,11 +25,13 @@ struct snapshot {
     uint64_t unforeseen; /* reads made on the spot since init */
 };
 
-/* A run of queued ranges, sorted by falling start, and where the last look in it was. */
+/* A run of queued ranges, and where the last look in it was. It has two parts, each sorted by
+ * falling start, and what is in the second lies above all of the first. */
 struct snapshot_group {
     size_t first;
     size_t count;
     size_t cursor;
+    size_t turn; /* ranges in the first part; 0: there is only one */
 };
 
 /* `memory` is borrowed. */
@@ -40,6 +42,8 @@ void snapshot_reset(struct snapshot *snapshot);
 
 /* A new group; ranges wanted from now on belong to it. */
 struct snapshot_group snapshot_group_begin(const struct snapshot *snapshot);
+/* The second part of the group begins here. */
+void snapshot_group_turn(struct snapshot_group *group);
 /* Queues `bytes` bytes at `from` (behind all earlier ones of the group). */
 void snapshot_want(struct snapshot *snapshot, struct snapshot_group *group, struct remote from,
                    uint32_t bytes);

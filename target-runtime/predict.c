@@ -7,8 +7,8 @@
 #include "profiler/base/arena.h"
 
 enum {
-    NEAR_BYTES = 1024, /* a gap this small is read along: a read's cost is in its number */
-    PIECE_BYTES = 1024,
+    NEAR_BYTES = 1024,  /* a gap this small is read along: a read's cost is in its number */
+    PIECE_BYTES = 1024, /* the first of a range; each further one is twice as long */
     OVERLAP_BYTES = 256,
     SLACK_BYTES = 384, /* a few frames more than the last stacks had */
     PAGE_BYTES = 4096,
@@ -27,25 +27,6 @@ void prediction_clear(struct prediction *prediction) {
     prediction->cursor = 0;
 }
 
-/* Stacks grow upwards and change at the top, and a copy takes its time: lines that the target has
- * just written come over from its core one by one. So what is highest is copied first, in pieces;
- * they overlap by as much as is looked at together, so that nothing lies across an edge. */
-struct snapshot_group prediction_want(const struct prediction *prediction,
-                                      struct snapshot *snapshot) {
-    struct snapshot_group group = snapshot_group_begin(snapshot);
-    for (size_t i = prediction->count; i-- > 0;) {
-        const struct predicted *range = &prediction->ranges[i];
-        uint64_t end = range->end;
-        for (; end - range->start > PIECE_BYTES + OVERLAP_BYTES; end -= PIECE_BYTES) {
-            uint64_t from = end - PIECE_BYTES - OVERLAP_BYTES;
-            snapshot_want(snapshot, &group, (struct remote){from}, (uint32_t)(end - from));
-        }
-        snapshot_want(snapshot, &group, (struct remote){range->start},
-                      (uint32_t)(end - range->start));
-    }
-    return group;
-}
-
 /* Index of the last range that starts at or below `addr`; `count` if there is none. */
 static size_t last_at_or_below(const struct prediction *prediction, uint64_t addr) {
     size_t begin = 0;
@@ -59,6 +40,41 @@ static size_t last_at_or_below(const struct prediction *prediction, uint64_t add
         }
     }
     return begin > 0 ? begin - 1 : prediction->count;
+}
+
+/* Stacks grow upwards and change at the top, and a copy takes its time: lines that the target has
+ * just written come over from its core one by one. So what is highest is copied first, in pieces;
+ * they overlap by as much as is looked at together, so that nothing lies across an edge. The lower,
+ * the less changes, and the longer a piece may be: each costs as much as copying a few kilobytes.
+ */
+static void want_range(const struct predicted *range, struct snapshot *snapshot,
+                       struct snapshot_group *group) {
+    uint64_t end = range->end;
+    uint64_t bytes = PIECE_BYTES;
+    while (end - range->start > bytes + OVERLAP_BYTES) {
+        uint64_t from = end - bytes - OVERLAP_BYTES;
+        snapshot_want(snapshot, group, (struct remote){from}, (uint32_t)(end - from));
+        end -= bytes;
+        bytes *= 2;
+    }
+    snapshot_want(snapshot, group, (struct remote){range->start}, (uint32_t)(end - range->start));
+}
+
+/* What was touched first in the last tick, the newest frame, goes first: the less time between the
+ * pointer to it and the copy of it, the better. Then what is below it, then what is above. */
+struct snapshot_group prediction_want(const struct prediction *prediction,
+                                      struct snapshot *snapshot) {
+    struct snapshot_group group = snapshot_group_begin(snapshot);
+    size_t lead = last_at_or_below(prediction, prediction->lead);
+    size_t above = lead < prediction->count ? lead + 1 : 0;
+    for (size_t i = above; i-- > 0;) {
+        want_range(&prediction->ranges[i], snapshot, &group);
+    }
+    snapshot_group_turn(&group);
+    for (size_t i = prediction->count; i-- > above;) {
+        want_range(&prediction->ranges[i], snapshot, &group);
+    }
+    return group;
 }
 
 static size_t insert(struct prediction *prediction, size_t at, uint64_t low, uint64_t high) {
@@ -121,6 +137,8 @@ void prediction_touch(struct prediction *prediction, struct remote from, uint32_
     uint64_t low = from.addr;
     uint64_t high = from.addr + bytes;
     size_t at = prediction->cursor;
+    prediction->lead = prediction->is_untouched ? low : prediction->lead;
+    prediction->is_untouched = false;
     bool is_next_beyond = at + 1 >= prediction->count || prediction->ranges[at + 1].start > low;
     if (at >= prediction->count || !holds(&prediction->ranges[at], low, high) || !is_next_beyond) {
         at = place_for(prediction, low, high);
@@ -150,6 +168,7 @@ static uint64_t end_with_slack(uint64_t touched_high, uint64_t next_start) {
 
 void prediction_age(struct prediction *prediction, const struct snapshot *snapshot,
                     const struct snapshot_group *group) {
+    prediction->is_untouched = true;
     /* What is not mapped any more was not touched either, and should go at once. */
     if (++prediction->ticks < AGE_TICKS && !has_failed(snapshot, group)) {
         return;

@@ -6,6 +6,7 @@
 #ifndef PYROMETER_TARGET_RUNTIME_PREDICT_H
 #define PYROMETER_TARGET_RUNTIME_PREDICT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,7 +24,9 @@ struct prediction {
     size_t count;
     size_t capacity;
     size_t cursor;
-    uint32_t ticks; /* since the last ageing */
+    uint32_t ticks;    /* since the last ageing */
+    bool is_untouched; /* in this tick */
+    uint64_t lead;     /* what was touched first in the last tick that touched anything */
 };
 
 /* A zeroed prediction foresees nothing. */

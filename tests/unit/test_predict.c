@@ -277,6 +277,48 @@ static void test_zeroed_and_cleared_predictions_foresee_nothing(void **state) {
     bench_close(&bench);
 }
 
+/* ---- in which order ---- */
+
+/* Pieces cost time each, so the lower ones are longer. */
+static void test_a_deep_stack_is_few_pieces(void **state) {
+    (void)state;
+    struct bench bench;
+    bench_open(&bench, HEAP_BYTES);
+    for (int look = 0; look < 3; look++) {
+        begin(&bench);
+        for (uint64_t at = HEAP + 65536; at > HEAP; at -= 128) {
+            look_at(&bench, at - 128);
+        }
+        finish(&bench);
+    }
+    begin(&bench);
+    assert_in_range(bench.group.count, 2, 10);
+    const struct range *first = &bench.snapshot.ranges[bench.group.first];
+    assert_in_range(first->from.addr, HEAP + 65536 - 2048, HEAP + 65536 - 128);
+    assert_in_range(first->bytes, 128, 2048);
+    bench_close(&bench);
+}
+
+/* The newest frame is copied first, wherever it lies, and everything is found all the same. */
+static void test_what_was_touched_first_goes_first(void **state) {
+    (void)state;
+    enum { COUNT = 5, APART = 8192 };
+    for (uint64_t newest = 0; newest < COUNT; newest++) {
+        uint64_t places[COUNT];
+        struct bench bench;
+        bench_open(&bench, HEAP_BYTES);
+        for (uint64_t i = 0; i < COUNT; i++) {
+            places[i] = HEAP + (newest + i) % COUNT * APART;
+        }
+        for (int i = 0; i < AGED_LOOKS; i++) {
+            assert_int_equal(look_at_all(&bench, places, COUNT), i == 0 ? COUNT : 0);
+        }
+        begin(&bench);
+        assert_int_equal(bench.snapshot.ranges[bench.group.first].from.addr, places[0]);
+        bench_close(&bench);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_place),
@@ -290,6 +332,8 @@ int main(void) {
         cmocka_unit_test(test_edge_is_learned),
         cmocka_unit_test(test_memory_that_goes),
         cmocka_unit_test(test_zeroed_and_cleared_predictions_foresee_nothing),
+        cmocka_unit_test(test_a_deep_stack_is_few_pieces),
+        cmocka_unit_test(test_what_was_touched_first_goes_first),
     };
     return cmocka_run_group_tests_name("predict", tests, NULL, NULL);
 }
