@@ -838,8 +838,9 @@ static bool was_met(const struct walk *walk, size_t count, uint64_t address) {
     return false;
 }
 
-/* Walks the list of interpreters; range 0 is the head of the list, the known ones follow. */
-static enum status look_at_interpreters(struct walk *walk) {
+/* Walks the list of interpreters; range 0 is the head of the list, the known ones are at `first`.
+ */
+static enum status look_at_interpreters(struct walk *walk, size_t first) {
     const struct layout *layout = walk->runtime->layout;
     enum status status = STATUS_OK;
     const uint8_t *head = copied(&walk->snapshot, 0);
@@ -853,7 +854,7 @@ static enum status look_at_interpreters(struct walk *walk) {
         if (was_met(walk, number, address)) {
             break; /* the list changed under us and led back */
         }
-        struct view view = {view_interpreter(walk, number, 1, address, &status),
+        struct view view = {view_interpreter(walk, number, first, address, &status),
                             walk->interpreter_fields.at};
         if (view.bytes == NULL) {
             return status != STATUS_OK ? status : number == 0 ? STATUS_NOT_MAPPED : STATUS_OK;
@@ -871,26 +872,24 @@ static enum status look_at_interpreters(struct walk *walk) {
 
 /* The counts of freed code objects, read after the frames: whatever was freed before a frame was
  * copied is in them. Of an interpreter that is new nothing is known yet, so nothing is missed. */
-static void sum_generations(struct walk *walk, size_t first_range, size_t count) {
-    walk->look.has_code_generation =
-        LAYOUT_HAS(walk->runtime->layout, interpreter, code_object_generation);
-    for (size_t i = 0; i < count && walk->look.has_code_generation; i++) {
-        walk->look.code_generation += copied_u64(&walk->snapshot, first_range + i);
+static void sum_generations(struct walk *walk, size_t first) {
+    const struct layout *layout = walk->runtime->layout;
+    walk->look.has_code_generation = LAYOUT_HAS(layout, interpreter, code_object_generation);
+    for (size_t i = 0; i < walk->interpreter_count && walk->look.has_code_generation; i++) {
+        struct view view = {copied(&walk->snapshot, first + i), walk->interpreter_fields.at};
+        walk->look.code_generation +=
+            view.bytes != NULL ? VIEW_U64(&view, layout, interpreter, code_object_generation) : 0;
     }
 }
 
-/* Queues all that is foreseen. Returns the first of the ranges that come last: the interpreters'
- * counts of freed code objects. */
+/* Queues all that is foreseen. The interpreters come last: a thread that is on their lists then has
+ * not ended while its frames were copied. Returns the first of their ranges. */
 static size_t want_everything(struct walk *walk) {
     const struct layout *layout = walk->runtime->layout;
     struct snapshot *snapshot = &walk->snapshot;
     snapshot_reset(snapshot);
     want_one(snapshot,
              remote_at(walk->runtime->address, LAYOUT_AT(layout, runtime, interpreters_head)), 8);
-    for (size_t i = 0; i < walk->interpreter_count; i++) {
-        want_one(snapshot, remote_at(walk->interpreters[i], walk->interpreter_fields.at),
-                 walk->interpreter_fields.bytes);
-    }
     for (size_t i = 0; i < walk->slot_count; i++) {
         walk->slots[i].is_seen = false;
         walk->slots[i].is_wanted = false;
@@ -898,16 +897,12 @@ static size_t want_everything(struct walk *walk) {
     for (size_t i = 0; i < walk->order_count; i++) {
         want_thread(walk, &walk->slots[walk->order[i]]);
     }
-    size_t generations = snapshot->count;
-    for (size_t i = 0;
-         i < walk->interpreter_count && LAYOUT_HAS(layout, interpreter, code_object_generation);
-         i++) {
-        want_one(snapshot,
-                 remote_at(walk->interpreters[i],
-                           LAYOUT_AT(layout, interpreter, code_object_generation)),
-                 8);
+    size_t interpreters = snapshot->count;
+    for (size_t i = 0; i < walk->interpreter_count; i++) {
+        want_one(snapshot, remote_at(walk->interpreters[i], walk->interpreter_fields.at),
+                 walk->interpreter_fields.bytes);
     }
-    return generations;
+    return interpreters;
 }
 
 /* ---- the look ---- */
@@ -934,7 +929,8 @@ struct walk *walk_create(struct runtime *runtime) {
                    LAYOUT_thread_cframe, LAYOUT_thread_current_frame, LAYOUT_thread_base_frame,
                    LAYOUT_thread_thread_id, LAYOUT_thread_native_thread_id, LAYOUT_thread_serial);
     walk->interpreter_fields =
-        STRETCH_OF(layout, LAYOUT_interpreter_next, LAYOUT_interpreter_threads_head);
+        STRETCH_OF(layout, LAYOUT_interpreter_next, LAYOUT_interpreter_threads_head,
+                   LAYOUT_interpreter_code_object_generation);
     walk->frame_fields =
         layout->frame_chain == FRAME_CHAIN_OBJECTS
             ? STRETCH_OF(layout, LAYOUT_frame_object_back, LAYOUT_frame_object_code,
@@ -972,12 +968,11 @@ enum status walk_look(struct walk *walk, const struct raw_look **out) {
     walk->look.frame_count = 0;
     walk->look.has_code_generation = false;
     walk->look.code_generation = 0;
-    size_t known_interpreters = walk->interpreter_count;
-    size_t generations = want_everything(walk);
+    size_t interpreters = want_everything(walk);
     enum status status = snapshot_fetch(&walk->snapshot);
     if (status == STATUS_OK) {
-        sum_generations(walk, generations, known_interpreters);
-        status = look_at_interpreters(walk);
+        sum_generations(walk, interpreters);
+        status = look_at_interpreters(walk, interpreters);
     }
     finish_order(walk);
     *out = &walk->look;
