@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -50,15 +51,25 @@ static bool set_policy(int policy) {
     return sched_setscheduler(0, policy | SCHED_RESET_ON_FORK, &lowest) == 0;
 }
 
-static void hurry(const struct stopper *stopper, bool is_wanted) {
-    if (stopper->may_hurry) {
-        set_policy(is_wanted ? SCHED_RR : SCHED_OTHER);
+/* A change of policy sets the timer slack as well (Linux 6.13), which the caller may have chosen.
+ */
+static void hurry(struct stopper *stopper, bool is_wanted) {
+    if (stopper->may_hurry && is_wanted) {
+        stopper->slack_ns = prctl(PR_GET_TIMERSLACK);
+        set_policy(SCHED_RR);
+    } else if (stopper->may_hurry) {
+        set_policy(SCHED_OTHER);
+        prctl(PR_SET_TIMERSLACK, (unsigned long)stopper->slack_ns);
     }
 }
 
 /* Not if somebody has chosen another policy for us. */
 static bool may_hurry(void) {
-    return sched_getscheduler(0) == SCHED_OTHER && set_policy(SCHED_RR) && set_policy(SCHED_OTHER);
+    int slack_ns = prctl(PR_GET_TIMERSLACK);
+    bool may =
+        sched_getscheduler(0) == SCHED_OTHER && set_policy(SCHED_RR) && set_policy(SCHED_OTHER);
+    prctl(PR_SET_TIMERSLACK, (unsigned long)slack_ns);
+    return may;
 }
 
 enum status stopper_stop(struct stopper *stopper, uint64_t *pause_ns_out) {
@@ -94,7 +105,7 @@ static enum status start_helper(struct stopper *out, pid_t pid, uint64_t bound_n
         close(ends[0]);
         return STATUS_INTERNAL;
     }
-    *out = (struct stopper){helper, ends[0], may_hurry()};
+    *out = (struct stopper){.helper = helper, .fd = ends[0], .may_hurry = may_hurry()};
     return STATUS_OK;
 }
 

@@ -28,8 +28,9 @@
 
 struct stopper {
     pid_t helper;
-    int fd; /* to the helper */
-    bool may_hurry;
+    int fd;         /* to the helper */
+    bool may_hurry; /* have a real-time priority while the process is stopped */
+    int slack_ns;   /* the timer slack that goes with our usual one */
 };
 
 /* Makes ready to stop `process`, which runs on. Statuses as of tracer_init, INTERNAL. On failure it

@@ -149,6 +149,8 @@ static void test_stop_and_continue(void **state) {
     (void)state;
     struct process process = fork_child(busy);
     struct stopper stopper;
+    int policy = sched_getscheduler(0);
+    prctl(PR_SET_TIMERSLACK, 1UL);
     wait_for_turns();
     assert_int_equal(stopper_open(&stopper, &process, LONG_NS, NULL), STATUS_OK);
     for (int i = 0; i < 50; i++) {
@@ -161,6 +163,9 @@ static void test_stop_and_continue(void **state) {
             wait_for_turns();
         }
     }
+    /* We are what we were before. */
+    assert_int_equal(sched_getscheduler(0), policy);
+    assert_int_equal(prctl(PR_GET_TIMERSLACK), 1);
     uint64_t cpu_ns = 0;
     stopper_close(&stopper, &cpu_ns);
     assert_true(cpu_ns > 0);
