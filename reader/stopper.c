@@ -48,7 +48,7 @@ static enum status order(struct stopper *stopper, enum stopper_order order,
 /* Who waits for a core with the process stopped makes it wait as well. */
 static bool set_policy(int policy) {
     const struct sched_param lowest = {.sched_priority = sched_get_priority_min(policy)};
-    return sched_setscheduler(0, policy | SCHED_RESET_ON_FORK, &lowest) == 0;
+    return sched_setscheduler(0, policy, &lowest) == 0;
 }
 
 /* A change of policy sets the timer slack as well (Linux 6.13), which the caller may have chosen.
