@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""tests/run.py itself: what it counts, what it runs again, and what it says of that."""
+"""tests/run.py itself, and the live tests' harness: what they count, what they run again, and what
+they say of that."""
 
 import contextlib
 import io
@@ -13,6 +14,7 @@ from pathlib import Path
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import run  # noqa: E402
 
+LIVE = os.path.join(os.path.dirname(run.__file__), "live")
 GOOD = "echo ok 1 - one; echo 'ok 2 - two # SKIP why'; echo 1..2"
 BAD = "echo ok 1 - one; echo not ok 2 - two; echo '# its words'; echo 1..2; exit 1"
 
@@ -78,9 +80,37 @@ def side_by_side_they_keep_their_order(_folder):
     assert [outcome.results[0].name for outcome in outcomes] == ["0", "1", "2"]
 
 
+def live(folder, complain):
+    """The outcome of a live test of one case, and how often that was run."""
+    runs = folder / "runs"
+    code = (f"import sys; sys.path.insert(0, {LIVE!r}); import harness as h\n"
+            f"@h.case()\ndef one(work):\n    with open({str(runs)!r}, 'a') as runs: runs.write('x')\n"
+            f"    run = len(open({str(runs)!r}).read())\n    {complain}\nsys.exit(h.main())\n")
+    environment = {**os.environ, "PYROMETER": "/bin/true"}
+    outcome = run.run(run.Program("a/case", [sys.executable, "-c", code], environment, True))
+    return outcome, len(runs.read_text())
+
+
+def a_case_that_settles_has_passed(folder):
+    outcome, runs = live(folder, "h.expect_likely(run == 3, 'its', 'words')")
+    assert (outcome.counts, runs) == (Counter(passed=1), 3), outcome
+    assert outcome.remarks == [f"again: one, run {run} of 3: its | words" for run in (1, 2)], outcome
+
+
+def a_case_that_never_settles_has_failed(folder):
+    outcome, runs = live(folder, "h.expect_likely(False, 'its words')")
+    assert (outcome.counts, runs) == (Counter(failed=1), 3), outcome
+
+
+def a_case_that_must_hold_has_one_run(folder):
+    outcome, runs = live(folder, "h.expect(run > 1, 'its words')")
+    assert (outcome.counts, runs) == (Counter(failed=1), 1), outcome
+
+
 CASES = [
     results_are_counted, what_no_result_tells_of_is_a_failure, a_second_run_counts_and_the_first_is_shown,
-    what_fails_twice_has_failed_once, not_everything_is_run_again, side_by_side_they_keep_their_order]
+    what_fails_twice_has_failed_once, not_everything_is_run_again, side_by_side_they_keep_their_order,
+    a_case_that_settles_has_passed, a_case_that_never_settles_has_failed, a_case_that_must_hold_has_one_run]
 
 
 def main():
