@@ -120,13 +120,15 @@ def phases_in_order(work, interpreter):
               for name, begin, _ in turns if name == phase]
     shift = min(shifts, key=lambda shift: sum(misfits(found, turns, shift)))
     off = misfits(found, turns, shift)
-    expect_likely(median(off) <= 0.01, f"turns begin {off} s off:", *report)
     # A change-over can be missed by as long as the machine does not let us run, and a turn that is
-    # no longer than that as a whole.
+    # no longer than that as a whole. Another run may be let to see more.
     blind = blind_seconds(stats)
+    tells_much = blind < TURN / 2
+    expect_likely(tells_much or work.is_last_run, f"{blind:.4f} s not seen: that tells little")
+    expect_likely(median(off) <= 0.01 or not tells_much, f"turns begin {off} s off:", *report)
     expect_likely(max(off) <= blind, f"a turn begins {max(off):.4f} s off, {blind:.4f} s not seen:", *report)
     missed = [turn for turn in turns_within(turns, found, shift) if turn[2] - turn[1] > blind
-              and not any(is_seen_as(turn, block, shift, blind) for block in found)]
+              and not any(is_seen_as(turn, block, shift) for block in found)]
     expect(not missed, f"{blind:.4f} s not seen, but {len(missed)} turns missed:", *missed, *report)
     samples = samples_of(parse_collapsed(work.out / "p.collapsed"))
     expect_equal(samples, stats["samples"], "samples in two outputs of one run")
@@ -145,7 +147,7 @@ def turns_within(turns, found, shift):
     return [turn for turn in turns if first[1] <= turn[1] - shift and turn[2] - shift <= sum(last[1:])]
 
 
-def is_seen_as(turn, block, shift, blind):
+def is_seen_as(turn, block, shift):
     phase, start, length = block
     return phase == turn[0] and start + shift < turn[2] and turn[1] < start + shift + length
 
