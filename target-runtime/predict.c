@@ -8,7 +8,7 @@
 
 enum {
     NEAR_BYTES = 1024,  /* a gap this small is read along: a read's cost is in its number */
-    PIECE_BYTES = 1024, /* the first of a range; each further one is twice as long */
+    PIECE_BYTES = 2048, /* the first of a range; each further one is twice as long */
     OVERLAP_BYTES = 256,
     SLACK_BYTES = 384, /* a few frames more than the last stacks had */
     PAGE_BYTES = 4096,

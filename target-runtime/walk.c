@@ -15,6 +15,7 @@ enum {
     MEET_STEPS = 64,
     BOTTOM_VOTES = 3,
     DETOUR_LIMIT = 64, /* threads that ended while the list was walked */
+    BASE_REACH = 2048, /* a base frame so near to the thread's fields is copied with them */
     NEW_LINKS = 64,    /* of one chain that are remembered */
     TOP_FRAMES = 32,   /* of the last whole chain that are remembered */
     LOOSE_FRAMES = 2,  /* of a chain that broke off so early nothing is shown */
@@ -44,6 +45,7 @@ struct slot {
     size_t top_count;
     struct prediction heads; /* 3.11, 3.12: pointers to the newest frame, in cframes */
     struct remote cframe;    /* 3.11, 3.12: where the last of those was */
+    uint32_t anchor_bytes;   /* the thread's fields, and its base frame if that is near (3.15) */
     uint64_t bottom;         /* address of the oldest frame, once that was certain */
     uint64_t next_bottom;    /* what it may be instead */
     uint32_t bottom_votes;   /* looks in which that stood still */
@@ -276,10 +278,17 @@ static bool take_detour(const struct slot *slot, struct descent *descent) {
     return true;
 }
 
+/* The copy of a frame: with the thread's fields, or as foreseen, or read now. */
 static const uint8_t *view_frame(struct walk *walk, struct slot *slot, uint64_t at,
                                  enum status *status_out) {
     const struct stretch *fields = &walk->frame_fields;
+    const struct range *anchor = &walk->snapshot.ranges[slot->anchor];
     struct remote from = remote_at((struct remote){at}, fields->at);
+    uint64_t skip = from.addr - anchor->from.addr;
+    if (from.addr >= anchor->from.addr && skip < anchor->bytes &&
+        anchor->bytes - skip >= fields->bytes && anchor->status == STATUS_OK) {
+        return (const uint8_t *)anchor->to + skip;
+    }
     const uint8_t *bytes =
         snapshot_view_or_read(&walk->snapshot, &slot->frame_group, from, fields->bytes, status_out);
     if (bytes != NULL) {
@@ -432,7 +441,8 @@ static void want_thread(struct walk *walk, struct slot *slot) {
     struct snapshot *snapshot = &walk->snapshot;
     const struct stretch *fields = &walk->thread_fields;
     slot->is_wanted = true;
-    slot->anchor = want_one(snapshot, remote_at(slot->state, fields->at), fields->bytes);
+    slot->anchor = want_one(snapshot, remote_at(slot->state, fields->at),
+                            slot->anchor_bytes > 0 ? slot->anchor_bytes : fields->bytes);
     slot->has_frames = !slot->is_skipped;
     if (slot->is_skipped) {
         return;
@@ -526,6 +536,16 @@ static void remember_top(const struct walk *walk, struct slot *slot, const struc
     }
 }
 
+/* Foresees the base frame along with the thread's fields, where it lies just behind them. */
+static void note_base(const struct walk *walk, struct slot *slot) {
+    uint64_t start = remote_at(slot->state, walk->thread_fields.at).addr;
+    uint64_t end = remote_at((struct remote){slot->base}, walk->frame_fields.at).addr +
+                   walk->frame_fields.bytes;
+    bool is_near = slot->base > start && end - start > walk->thread_fields.bytes &&
+                   end - start <= walk->thread_fields.bytes + BASE_REACH;
+    slot->anchor_bytes = is_near ? (uint32_t)(end - start) : walk->thread_fields.bytes;
+}
+
 /* Walks what was copied of one thread. False when it is worth looking again: the chain broke, or it
  * led where no second copy had been foreseen although there are doubts. */
 static bool walk_copy(struct walk *walk, struct slot *slot, const struct view *fields,
@@ -541,6 +561,7 @@ static bool walk_copy(struct walk *walk, struct slot *slot, const struct view *f
     }
     slot->base =
         LAYOUT_HAS(layout, thread, base_frame) ? VIEW_U64(fields, layout, thread, base_frame) : 0;
+    note_base(walk, slot);
     raw->is_complete = follow_chain(walk, slot, head, slot->base, status_out);
     raw->frame_count = walk->look.frame_count - raw->first_frame;
     foresee_doubted(walk, slot, raw);

@@ -294,8 +294,8 @@ static void test_a_deep_stack_is_few_pieces(void **state) {
     begin(&bench);
     assert_in_range(bench.group.count, 2, 10);
     const struct range *first = &bench.snapshot.ranges[bench.group.first];
-    assert_in_range(first->from.addr, HEAP + 65536 - 2048, HEAP + 65536 - 128);
-    assert_in_range(first->bytes, 128, 2048);
+    assert_in_range(first->from.addr, HEAP + 65536 - 4096, HEAP + 65536 - 128);
+    assert_in_range(first->bytes, 128, 4096);
     bench_close(&bench);
 }
 
