@@ -1,7 +1,8 @@
 /* The hottest functions, as plain text for people.
  *
- * Percentages are shares of the samples. Samples are draws, so beside the share stands the range
- * that explains it: drawn as often, the true share is in such a range in 95 of 100 cases. */
+ * Percentages are shares of the time that the samples stand for: a sample taken late stands for
+ * more. Samples are draws, so beside the share stands the range that explains it: drawn as often,
+ * the true share is in such a range in 95 of 100 cases. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -88,7 +89,9 @@ static void append_health(struct buffer *out, const struct trace *trace, uint64_
 
 struct table_view {
     const struct trace *trace;
-    uint64_t samples; /* of all threads: 100 % */
+    uint64_t samples;
+    uint64_t weight_ns; /* of all threads: 100 % */
+    double draws;
 };
 
 struct column {
@@ -98,20 +101,20 @@ struct column {
                    const struct function_total *total);
 };
 
-static double share(const struct table_view *view, uint64_t samples) {
-    return (double)samples / (double)view->samples;
+static double share(const struct table_view *view, uint64_t weight_ns) {
+    return view->weight_ns > 0 ? (double)weight_ns / (double)view->weight_ns : 0;
 }
 
 /* An end of Wilson's interval: the share p nearest to `limit` (0 or 1) that still explains the one
- * observed, that is (observed - p)^2 <= z^2 p (1 - p) / samples. */
-static double interval_end(double observed, uint64_t samples, double limit) {
+ * observed, that is (observed - p)^2 <= z^2 p (1 - p) / draws. */
+static double interval_end(double observed, double draws, double limit) {
     const double z = 1.959964; /* 95 % of the normal distribution is within z */
     double inside = observed;
     double outside = limit;
     for (int halvings = 0; halvings < 40; halvings++) {
         double p = (inside + outside) / 2;
         double distance = observed - p;
-        if (distance * distance <= z * z * p * (1 - p) / (double)samples) {
+        if (distance * distance <= z * z * p * (1 - p) / draws) {
             inside = p;
         } else {
             outside = p;
@@ -122,14 +125,14 @@ static double interval_end(double observed, uint64_t samples, double limit) {
 
 static void append_self_percent(struct buffer *out, const struct table_view *view,
                                 const struct function_total *total) {
-    buffer_printf(out, "%.2f", share(view, total->self_samples) * 100);
+    buffer_printf(out, "%.2f", share(view, total->self_ns) * 100);
 }
 
 static void append_range(struct buffer *out, const struct table_view *view,
                          const struct function_total *total) {
-    double self = share(view, total->self_samples);
-    double low = interval_end(self, view->samples, 0);
-    double high = interval_end(self, view->samples, 1);
+    double self = share(view, total->self_ns);
+    double low = interval_end(self, view->draws, 0);
+    double high = interval_end(self, view->draws, 1);
     buffer_printf(out, "%.2f-%.2f", low * 100, high * 100);
 }
 
@@ -141,7 +144,7 @@ static void append_self_time(struct buffer *out, const struct table_view *view,
 
 static void append_total_percent(struct buffer *out, const struct table_view *view,
                                  const struct function_total *total) {
-    buffer_printf(out, "%.2f", share(view, total->total_samples) * 100);
+    buffer_printf(out, "%.2f", share(view, total->total_ns) * 100);
 }
 
 static void append_total_time(struct buffer *out, const struct table_view *view,
@@ -229,24 +232,10 @@ static void find_widths(const struct table_view *view, const struct function_tot
     buffer_deinit(&cell);
 }
 
-/* By self samples, then total samples, both falling: the order of the percentages shown. */
-static int compare_samples(const void *left, const void *right) {
-    const struct function_total *a = left;
-    const struct function_total *b = right;
-    if (a->self_samples != b->self_samples) {
-        return a->self_samples > b->self_samples ? -1 : 1;
-    }
-    if (a->total_samples != b->total_samples) {
-        return a->total_samples > b->total_samples ? -1 : 1;
-    }
-    return a->function.id < b->function.id ? -1 : 1;
-}
-
 static void append_rows(struct buffer *out, const struct table_view *view,
                         struct function_total *totals, size_t count) {
     size_t shown = count < ROWS_MAX ? count : ROWS_MAX;
     size_t widths[COLUMN_COUNT];
-    qsort(totals, count, sizeof *totals, compare_samples);
     find_widths(view, totals, shown, widths);
     append_row(out, view, NULL, widths);
     for (size_t row = 0; row < shown; row++) {
@@ -257,18 +246,19 @@ static void append_rows(struct buffer *out, const struct table_view *view,
     }
 }
 
-static uint64_t count_samples(const struct trace *trace) {
-    uint64_t samples = 0;
+static struct table_view view_of(const struct trace *trace) {
+    struct table_view view = {.trace = trace, .draws = trace_draws(trace)};
     for (uint32_t i = 1; i <= trace->tallies.count; i++) {
         const struct trace_tally *tally = table_row(&trace->tallies, i);
-        samples += tally->samples;
+        view.samples += tally->samples;
+        view.weight_ns += tally->weight_ns;
     }
-    return samples;
+    return view;
 }
 
 static enum status table_write(const struct trace *trace, FILE *out, struct error *error) {
     (void)error;
-    struct table_view view = {.trace = trace, .samples = count_samples(trace)};
+    struct table_view view = view_of(trace);
     struct function_total *totals;
     size_t count = tree_function_totals(trace, &totals);
     struct buffer text = {0};

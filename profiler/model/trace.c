@@ -157,7 +157,20 @@ enum status trace_add(struct trace *trace, const struct sample *sample, struct e
     struct trace_tally *row = table_row(&trace->tallies, table_intern(&trace->tallies, &tally));
     row->samples++;
     row->weight_ns += sample->weight_ns;
+    trace->weight_ns_squares += (double)sample->weight_ns * (double)sample->weight_ns;
     return STATUS_OK;
+}
+
+double trace_draws(const struct trace *trace) {
+    double samples = 0;
+    double weight_ns = 0;
+    for (uint32_t i = 1; i <= trace->tallies.count; i++) {
+        const struct trace_tally *tally = table_row(&trace->tallies, i);
+        samples += (double)tally->samples;
+        weight_ns += (double)tally->weight_ns;
+    }
+    return trace->weight_ns_squares > 0 ? weight_ns * weight_ns / trace->weight_ns_squares
+                                        : samples;
 }
 
 const struct trace_function *trace_function(const struct trace *trace, struct function_id id) {

@@ -132,6 +132,7 @@ struct trace {
     struct table stacks;       /* struct trace_stack */
     struct table threads;      /* struct trace_thread */
     struct table tallies;      /* struct trace_tally */
+    double weight_ns_squares;  /* the sum over all samples; what trace_draws() needs */
     struct table processes;    /* struct trace_process */
     struct table codes;        /* struct trace_code; empty unless bytecode was asked for */
     struct table instructions; /* struct trace_instruction; the same */
@@ -174,6 +175,11 @@ const struct trace_source *trace_source(const struct trace *trace, struct string
 /* Counts a sample and, when there is a timeline, appends it. Health is not touched. */
 enum status trace_add(struct trace *trace, const struct sample *sample,
                       struct error *error) MUST_CHECK;
+
+/* How many samples of one weight would say as much as those there are: the square of the sum of
+ * weights by the sum of their squares (Kish's effective size). Their number when all weigh the
+ * same, or nothing. */
+double trace_draws(const struct trace *trace);
 
 const struct trace_function *trace_function(const struct trace *trace, struct function_id id);
 const struct trace_frame *trace_frame(const struct trace *trace, struct frame_id id);

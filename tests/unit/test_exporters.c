@@ -257,6 +257,42 @@ static void test_table_has_a_line_for_each_function(void **state) {
     }
 }
 
+/* Nine ticks are one sample that came late, and nine more are nine of them: that is half and half,
+ * and known no better than by four draws. */
+static void test_table_shares_are_of_time(void **state) {
+    (void)state;
+    struct trace trace;
+    make_empty(&trace);
+    struct thread_ref who = add_thread(&trace, 10, 1);
+    for (uint32_t i = 1; i <= 10; i++) {
+        struct trace_function function = {.name = text(&trace, i == 1 ? "late" : "prompt")};
+        struct trace_frame frame = {.function = trace_intern_function(&trace, function)};
+        struct sample sample = {
+            .time_ns = (8 + i) * TICK_NS,
+            .weight_ns = (i == 1 ? 9 : 1) * TICK_NS,
+            .thread = who,
+            .stack =
+                trace_intern_stack(&trace, (struct stack_id){0}, trace_intern_frame(&trace, frame)),
+        };
+        assert_int_equal(trace_add(&trace, &sample, NULL), STATUS_OK);
+    }
+    char *data = written("table", &trace);
+    const char *row = strstr(data, "  late");
+    assert_non_null(row);
+    while (row[-1] != '\n') {
+        row--;
+    }
+    double self;
+    double low;
+    double high;
+    assert_int_equal(sscanf(row, "%lf %lf-%lf", &self, &low, &high), 3);
+    assert_true(self > 49.99 && self < 50.01);
+    /* Wilson's interval of 1.8 in 3.6 */
+    assert_true(low > 14 && low < 15 && high > 85 && high < 86);
+    free(data);
+    trace_deinit(&trace);
+}
+
 static void test_table_tells_of_pauses(void **state) {
     (void)state;
     struct trace trace;
@@ -629,6 +665,7 @@ int main(void) {
         cmocka_unit_test(test_all_write_the_same_twice),
         cmocka_unit_test(test_full_disk_is_seen_by_the_caller),
         cmocka_unit_test(test_table_has_a_line_for_each_function),
+        cmocka_unit_test(test_table_shares_are_of_time),
         cmocka_unit_test(test_table_tells_of_pauses),
         cmocka_unit_test(test_collapsed_counts_add_up),
         cmocka_unit_test(test_collapsed_line),
