@@ -12,6 +12,7 @@ enum {
     NAMES_NS = 200000000,     /* how long globals are believed to be what they were */
     BYTECODE_NS = 5000000,    /* how long a copy of bytecode is believed to be the newest */
     BYTECODE_LIMIT = 1 << 20, /* longer bytecode is not copied */
+    LISTED_FRESH = 1 << 14,   /* shorter bytecode is listed as it is in the very sample */
     UNITS_CACHED = 1 << 18,   /* larger bytecode has no cache of frames */
     CHECK_BATCH = 64,
 };
@@ -24,6 +25,7 @@ struct codes {
     size_t known_count;
     uint64_t last_serial;
     uint64_t epoch;
+    bool lists_opcodes;
     bool has_generation;      /* the target counts the code objects it frees (3.14-) */
     uint64_t code_generation; /* that count in the last look */
     uint64_t changed_ns;      /* when it last changed: what was checked since then is believed */
@@ -76,6 +78,7 @@ static void known_free(struct known *known) {
     free(known->frames);
     free(known->bytecode);
     names_free(&known->names);
+    listing_destroy(known->listing);
     free(known);
 }
 
@@ -225,12 +228,14 @@ struct frame_id codes_frame(struct codes *codes, struct known *known, int64_t of
 
 /* ---- bytecode ---- */
 
-const uint8_t *codes_bytecode(struct codes *codes, struct known *known, uint64_t now_ns) {
+/* The bytecode as it was at most `age_ns` ago. */
+static const uint8_t *recent_bytecode(struct codes *codes, struct known *known, uint64_t age_ns,
+                                      uint64_t now_ns) {
     uint64_t bytes = known->code.code_bytes;
     if (bytes == 0 || bytes > BYTECODE_LIMIT) {
         return NULL;
     }
-    if (known->bytecode != NULL && now_ns - known->bytecode_ns < BYTECODE_NS) {
+    if (known->bytecode != NULL && now_ns - known->bytecode_ns <= age_ns) {
         return known->bytecode;
     }
     if (known->bytecode == NULL) {
@@ -242,6 +247,10 @@ const uint8_t *codes_bytecode(struct codes *codes, struct known *known, uint64_t
         known->bytecode = NULL;
     }
     return known->bytecode;
+}
+
+const uint8_t *codes_bytecode(struct codes *codes, struct known *known, uint64_t now_ns) {
+    return recent_bytecode(codes, known, BYTECODE_NS, now_ns);
 }
 
 void codes_forget_bytecode(struct known *known) {
@@ -266,6 +275,66 @@ const struct names *codes_names(struct codes *codes, struct known *known, uint64
     return known->names.rows != NULL ? &known->names : NULL;
 }
 
+/* ---- listings ---- */
+
+void codes_list_opcodes(struct codes *codes) {
+    codes->lists_opcodes = true;
+}
+
+bool codes_lists_opcodes(const struct codes *codes) {
+    return codes->lists_opcodes;
+}
+
+/* Up to 3.10 bytecode never changes. */
+static uint64_t age_to_list_ns(const struct codes *codes, const struct known *known) {
+    if (!LAYOUT_HAS(codes->runtime->layout, code, adaptive)) {
+        return UINT64_MAX;
+    }
+    return known->code.code_bytes <= LISTED_FRESH ? 0 : BYTECODE_NS;
+}
+
+/* Brings the listing up to date; NULL when the bytecode was never to be had. */
+static const struct listing *listing_now(struct codes *codes, struct known *known, uint64_t age_ns,
+                                         uint64_t now_ns) {
+    struct trace *trace = codes->trace;
+    const uint8_t *bytecode = recent_bytecode(codes, known, age_ns, now_ns);
+    if (bytecode == NULL) {
+        return known->listing;
+    }
+    if (known->listing == NULL) {
+        struct trace_code code = {.function = known->function, .serial = trace->codes.count + 1};
+        known->listing = listing_create(trace, codes->runtime->layout, &known->code,
+                                        trace_intern_code(trace, code));
+    } else if (known->listed_ns == known->bytecode_ns) {
+        return known->listing;
+    }
+    known->listed_ns = known->bytecode_ns;
+    listing_update(known->listing, bytecode);
+    return known->listing;
+}
+
+struct frame_id codes_newest_frame(struct codes *codes, struct known *known, int64_t offset,
+                                   uint64_t now_ns) {
+    struct frame_id plain = codes_frame(codes, known, offset);
+    const struct listing *listing =
+        codes->lists_opcodes && offset >= 0
+            ? listing_now(codes, known, age_to_list_ns(codes, known), now_ns)
+            : NULL;
+    if (listing == NULL) {
+        return plain;
+    }
+    struct trace_frame frame = *trace_frame(codes->trace, plain);
+    frame.instruction = listing_at(listing, offset, &frame.opcode);
+    return trace_intern_frame(codes->trace, frame);
+}
+
+/* What was specialised since the last sample of it. */
+static void finish_listing(struct codes *codes, struct known *known, uint64_t now_ns) {
+    if (known->listing != NULL && is_still(codes, known, now_ns)) {
+        listing_now(codes, known, 0, now_ns);
+    }
+}
+
 /* ---- life ---- */
 
 uint64_t codes_epoch(const struct codes *codes) {
@@ -286,6 +355,7 @@ void codes_destroy(struct codes *codes) {
     }
     for (size_t i = 0; i < codes->slot_count; i++) {
         if (codes->slots[i] != NULL) {
+            finish_listing(codes, codes->slots[i], clock_monotonic_ns());
             known_free(codes->slots[i]);
         }
     }

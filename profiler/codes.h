@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "profiler/base/status.h"
+#include "profiler/listing.h"
 #include "profiler/model/trace.h"
 #include "target-runtime/code.h"
 #include "target-runtime/names.h"
@@ -27,6 +28,8 @@ struct known {
     uint64_t bytecode_ns;
     struct names names; /* what its globals stood for when last read; lazily */
     uint64_t names_ns;
+    struct listing *listing; /* when bytecode was asked for; lazily */
+    uint64_t listed_ns;      /* bytecode_ns of what it was updated with */
 };
 
 struct codes;
@@ -51,6 +54,14 @@ struct known *codes_find(struct codes *codes, uint64_t address, uint64_t now_ns)
 
 /* The place in the source of an instruction; `offset` as of code_position. */
 struct frame_id codes_frame(struct codes *codes, struct known *known, int64_t offset);
+
+/* From now on the bytecode of newest frames is recorded. */
+void codes_list_opcodes(struct codes *codes);
+bool codes_lists_opcodes(const struct codes *codes);
+/* The same place for a newest frame: with its instruction, as specialised as it is now, when
+ * bytecode is recorded. */
+struct frame_id codes_newest_frame(struct codes *codes, struct known *known, int64_t offset,
+                                   uint64_t now_ns);
 
 /* The bytecode, read again when the copy is older than a few milliseconds: specialisation writes to
  * it. NULL when it cannot be had or is too long. known->code.code_bytes long. */

@@ -269,6 +269,7 @@ static enum status sample(struct profile *profile, const struct process *process
         .mode = options->mode,
         .filter = options->filter,
         .is_blocking = options->is_blocking,
+        .lists_opcodes = options->lists_opcodes,
         .keep_waiting = options->verb == VERB_RUN,
         .sinks = sinks,
         .sink_count = sizeof sinks / sizeof sinks[0],

@@ -168,6 +168,13 @@ static enum status set_all_threads(struct draft *draft, const char *value, struc
     return STATUS_OK; /* the default */
 }
 
+static enum status set_opcodes(struct draft *draft, const char *value, struct error *error) {
+    (void)value;
+    (void)error;
+    draft->options->lists_opcodes = true;
+    return STATUS_OK;
+}
+
 static enum status set_output(struct draft *draft, const char *value, struct error *error) {
     struct options *options = draft->options;
     if (*value == '\0') {
@@ -247,6 +254,7 @@ static const struct option_row option_rows[] = {
     {'a', "all-threads", NULL, SAMPLING | VERB_DUMP, set_all_threads, "every thread (the default)"},
     {0, "blocking", NULL, SAMPLING | VERB_DUMP, set_blocking,
      "stop the process for every look: exact stacks, and it runs slower"},
+    {0, "opcodes", NULL, SAMPLING, set_opcodes, "record the bytecode instruction of every leaf"},
     {'o', "output", "PATH", SAMPLING, set_output,
      "where to; several times for several; %p is the PID, %t the time, - standard output"},
     {'f', "format", "NAME", SAMPLING, set_format, "the format, whatever the path's extension"},

@@ -35,6 +35,7 @@ struct options {
     uint64_t duration_ns; /* 0: no end */
     const struct mode *mode;
     struct thread_filter filter;
+    bool lists_opcodes;
     struct output_request *outputs; /* never empty for attach and run */
     size_t output_count;
     const char *stats_path; /* NULL: none */

@@ -152,6 +152,17 @@ static struct caller caller_of(const struct climb *climb, const struct step *ste
     return (struct caller){step->known, step->offset, step->globals, climb->interpreter};
 }
 
+/* The stack ends with `step`, which has been put: it is the newest frame. */
+static void end_with(struct climb *climb, const struct step *step) {
+    struct trace *trace = climb->resolve->trace;
+    struct codes *codes = climb->resolve->codes;
+    if (codes_lists_opcodes(codes) && !step->known->code.is_hidden) {
+        climb->resolved.stack =
+            trace_intern_stack(trace, trace_stack(trace, climb->resolved.stack)->parent,
+                               codes_newest_frame(codes, step->known, step->offset, climb->now_ns));
+    }
+}
+
 /* Whether `step`, at `depth`, called `next`; its offset becomes that of the call when it had moved
  * on. */
 static bool is_call(struct climb *climb, size_t depth, struct step *step, const struct step *next) {
@@ -204,6 +215,8 @@ static void name_vanished(struct climb *climb, const struct step *step) {
     if (callee == NULL) {
         if (!is_alone) {
             give_up(climb);
+        } else {
+            end_with(climb, step);
         }
         return;
     }
@@ -239,6 +252,9 @@ static void climb_from(struct climb *climb, size_t depth) {
         bool is_leaf = depth + 1 == climb->count;
         bool is_good = is_leaf || (next.known != NULL && is_call(climb, depth, &step, &next));
         put_step(climb, &step);
+        if (is_leaf) {
+            end_with(climb, &step);
+        }
         if (is_good && climb->is_remembered) {
             history_set(climb->history, depth, frame_at_depth(climb, depth), climb->resolved.stack);
         }
@@ -281,7 +297,8 @@ struct resolved resolve_stack(struct resolve *resolve, const struct raw_look *lo
     }
     /* The call that the last shared frame makes may be another one now, so it is judged again. */
     size_t depth = shared_depth(&climb);
-    if (depth == climb.count && depth == climb.history->count && !climb.is_cut) {
+    if (depth == climb.count && depth == climb.history->count && !climb.is_cut &&
+        !codes_lists_opcodes(resolve->codes)) {
         climb.resolved.stack = climb.history->stacks[depth - 1];
         return climb.resolved;
     }
@@ -311,6 +328,10 @@ struct resolve *resolve_create(struct runtime *runtime, struct trace *trace) {
     resolve->codes = codes_create(runtime, trace);
     resolve->verify = verify_create(runtime, resolve->codes);
     return resolve;
+}
+
+void resolve_list_opcodes(struct resolve *resolve) {
+    codes_list_opcodes(resolve->codes);
 }
 
 void resolve_destroy(struct resolve *resolve) {

@@ -19,6 +19,9 @@ void resolve_destroy(struct resolve *resolve);
  * instant and needs no proof. */
 void resolve_trust(struct resolve *resolve);
 
+/* From now on the newest frame of each stack says at which instruction it is. */
+void resolve_list_opcodes(struct resolve *resolve);
+
 /* Before the stacks of a look: makes sure that the code objects in it which are known are still
  * what they were, when there is reason to doubt it: the target says that one was freed (3.14-), or
  * the last check is old, by the age of the code object. One batched read. */

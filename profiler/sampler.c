@@ -54,6 +54,9 @@ static enum status attach(struct sampler *sampler, bool keep_waiting, uint64_t d
     enum status status = session_wait(&sampler->session, sampler->process, sampler->trace,
                                       keep_waiting, deadline_ns, sampler->error);
     if (status == STATUS_OK) {
+        if (sampler->plan->lists_opcodes) {
+            resolve_list_opcodes(sampler->session.resolve);
+        }
         sampler->roster = roster_create(&sampler->session, sampler->trace, &sampler->plan->filter);
     }
     return status == STATUS_OK && sampler->plan->is_blocking ? block(sampler) : status;

@@ -18,8 +18,9 @@ struct sampler_plan {
     uint64_t duration_ns; /* 0: until the target ends or the user asks */
     const struct mode *mode;
     struct thread_filter filter;
-    bool is_blocking;  /* stop the target for every look */
-    bool keep_waiting; /* the process may yet execute a Python: wait for it */
+    bool is_blocking;   /* stop the target for every look */
+    bool lists_opcodes; /* record the bytecode instruction of newest frames */
+    bool keep_waiting;  /* the process may yet execute a Python: wait for it */
     const struct sink *sinks;
     size_t sink_count;
     /* Called when the user asked for what there is so far (SIGUSR1). */

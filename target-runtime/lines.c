@@ -1,7 +1,5 @@
 #include "target-runtime/lines.h"
 
-#include <stdbool.h>
-
 /* Lines and columns are C ints in CPython; anything else is not one. */
 #define LARGEST_NUMBER INT64_C(0x7fffffff)
 
@@ -22,18 +20,15 @@ static struct source_range range_of_line(int64_t line) {
  * is. Increments that do not fit are split over pairs, so a line counts only once its pair's
  * address is reached. The last line goes on to the end of the code. */
 
-static struct source_range lnotab_at(const uint8_t *table, size_t bytes, uint32_t first_line,
-                                     int64_t offset) {
-    int64_t line = first_line;
-    int64_t address = 0;
-    for (size_t i = 0; i + 1 < bytes; i += 2) {
-        address += table[i];
-        if (address > offset) {
-            break;
-        }
-        line += (int8_t)table[i + 1];
+static bool next_of_lnotab(struct line_walk *walk) {
+    walk->range = range_of_line(walk->line);
+    if (walk->next + 1 >= walk->bytes) {
+        return false;
     }
-    return range_of_line(line);
+    walk->end += walk->table[walk->next];
+    walk->line += (int8_t)walk->table[walk->next + 1];
+    walk->next += 2;
+    return true;
 }
 
 /* ---- 3.10: co_linetable, Objects/lnotab_notes.txt; advance() in Objects/codeobject.c -----------
@@ -42,20 +37,20 @@ static struct source_range lnotab_at(const uint8_t *table, size_t bytes, uint32_
  * it is. A range of -128 has no line, and is not one that the next counts from. Ranges may be
  * empty. */
 
-static struct source_range ranges_at(const uint8_t *table, size_t bytes, uint32_t first_line,
-                                     int64_t offset) {
+static bool next_of_ranges(struct line_walk *walk) {
     const int8_t no_line = -128;
-    int64_t line = first_line;
-    int64_t end = 0;
-    for (size_t i = 0; i + 1 < bytes; i += 2) {
-        int8_t line_delta = (int8_t)table[i + 1];
-        end += table[i];
-        line += line_delta == no_line ? 0 : line_delta;
-        if (offset < end) {
-            return line_delta == no_line ? unknown : range_of_line(line);
-        }
+    walk->range = unknown;
+    if (walk->next + 1 >= walk->bytes) {
+        return false;
     }
-    return unknown;
+    int8_t line_delta = (int8_t)walk->table[walk->next + 1];
+    walk->end += walk->table[walk->next];
+    walk->next += 2;
+    if (line_delta != no_line) {
+        walk->line += line_delta;
+        walk->range = range_of_line(walk->line);
+    }
+    return true;
 }
 
 /* ---- from 3.11: co_linetable, Objects/locations.md, from 3.14 InternalDocs/code_objects.md -----
@@ -73,29 +68,22 @@ enum location_kind {
     KIND_NONE = 15,
 };
 
-struct cursor {
-    const uint8_t *bytes;
-    size_t count;
-    size_t next;
-    bool is_past_end; /* something was asked for that is not there */
-};
-
-static uint32_t cursor_byte(struct cursor *cursor) {
-    if (cursor->next == cursor->count) {
-        cursor->is_past_end = true;
+static uint32_t walk_byte(struct line_walk *walk) {
+    if (walk->next == walk->bytes) {
+        walk->is_past_end = true;
         return 0;
     }
-    return cursor->bytes[cursor->next++];
+    return walk->table[walk->next++];
 }
 
 /* Six bits a byte, the lowest first; bit 6 says that there are more. What no C int needs is
  * dropped, so that no table that fits in memory sums up to more than an int64_t. */
-static int64_t cursor_varint(struct cursor *cursor) {
+static int64_t walk_varint(struct line_walk *walk) {
     uint64_t value = 0;
     uint32_t byte;
     uint32_t shift = 0;
     do {
-        byte = cursor_byte(cursor);
+        byte = walk_byte(walk);
         value |= shift < 36 ? (uint64_t)(byte & 63) << shift : 0;
         shift += 6;
     } while ((byte & 64) != 0);
@@ -103,13 +91,13 @@ static int64_t cursor_varint(struct cursor *cursor) {
 }
 
 /* The lowest bit is the sign. */
-static int64_t cursor_signed_varint(struct cursor *cursor) {
-    int64_t value = cursor_varint(cursor);
+static int64_t walk_signed_varint(struct line_walk *walk) {
+    int64_t value = walk_varint(walk);
     return (value & 1) != 0 ? -(value >> 1) : value >> 1;
 }
 
-/* Reads what follows an entry's first byte. Moves `line` on. */
-static struct source_range cursor_location(struct cursor *cursor, uint32_t kind, int64_t *line) {
+/* Reads what follows an entry's first byte. Moves the line on. */
+static struct source_range walk_location(struct line_walk *walk, uint32_t kind) {
     int64_t end_line = 0;
     int64_t column = 0; /* from 1 here, so that 0 is none */
     int64_t end_column = 0;
@@ -117,57 +105,70 @@ static struct source_range cursor_location(struct cursor *cursor, uint32_t kind,
         return unknown;
     }
     if (kind == KIND_LONG) {
-        *line += cursor_signed_varint(cursor);
-        end_line = *line + cursor_varint(cursor);
-        column = cursor_varint(cursor);
-        end_column = cursor_varint(cursor);
+        walk->line += walk_signed_varint(walk);
+        end_line = walk->line + walk_varint(walk);
+        column = walk_varint(walk);
+        end_column = walk_varint(walk);
     } else if (kind == KIND_NO_COLUMNS) {
-        *line += cursor_signed_varint(cursor);
-        end_line = *line;
+        walk->line += walk_signed_varint(walk);
+        end_line = walk->line;
     } else if (kind >= KIND_ONE_LINE) {
-        *line += kind - KIND_ONE_LINE;
-        end_line = *line;
-        column = cursor_byte(cursor) + 1;
-        end_column = cursor_byte(cursor) + 1;
+        walk->line += kind - KIND_ONE_LINE;
+        end_line = walk->line;
+        column = walk_byte(walk) + 1;
+        end_column = walk_byte(walk) + 1;
     } else {
-        uint32_t low = cursor_byte(cursor);
-        end_line = *line;
+        uint32_t low = walk_byte(walk);
+        end_line = walk->line;
         column = kind * 8 + (low >> 4) + 1;
         end_column = column + (low & 15);
     }
     return (struct source_range){
-        .line = known_number(*line),
+        .line = known_number(walk->line),
         .end_line = known_number(end_line),
         .column = known_number(column),
         .end_column = known_number(end_column),
     };
 }
 
-static struct source_range locations_at(const uint8_t *table, size_t bytes, uint32_t first_line,
-                                        int64_t offset) {
-    struct cursor cursor = {.bytes = table, .count = bytes};
-    int64_t line = first_line;
-    int64_t end = 0;
-    while (cursor.next < cursor.count) {
-        uint32_t head = cursor_byte(&cursor);
-        struct source_range range = cursor_location(&cursor, head >> 3 & 15, &line);
-        end += UNIT_BYTES * ((head & 7) + 1);
-        if (offset < end) {
-            return cursor.is_past_end || range.line == 0 ? unknown : range;
-        }
+static bool next_of_locations(struct line_walk *walk) {
+    walk->range = unknown;
+    if (walk->next == walk->bytes) {
+        return false;
     }
-    return unknown;
+    uint32_t head = walk_byte(walk);
+    struct source_range range = walk_location(walk, head >> 3 & 15);
+    walk->end += UNIT_BYTES * ((head & 7) + 1);
+    walk->range = walk->is_past_end || range.line == 0 ? unknown : range;
+    return true;
+}
+
+/* ---- walking ---- */
+
+/* Takes the next entry of the table. False behind the last one: what is said there is said of
+ * everything that follows. */
+static bool next_entry(struct line_walk *walk) {
+    switch (walk->kind) {
+    case LINE_TABLE_LNOTAB: return next_of_lnotab(walk);
+    case LINE_TABLE_RANGES: return next_of_ranges(walk);
+    case LINE_TABLE_LOCATIONS: return next_of_locations(walk);
+    }
+    return false;
+}
+
+struct line_walk line_walk_begin(enum line_table kind, const uint8_t *table, size_t bytes,
+                                 uint32_t first_line) {
+    return (struct line_walk){.kind = kind, .table = table, .bytes = bytes, .line = first_line};
+}
+
+struct source_range line_walk_to(struct line_walk *walk, int64_t offset) {
+    while (offset >= walk->end && next_entry(walk)) {
+    }
+    return walk->range;
 }
 
 struct source_range line_at(enum line_table kind, const uint8_t *table, size_t bytes,
                             uint32_t first_line, int64_t offset) {
-    if (offset < 0) {
-        return unknown;
-    }
-    switch (kind) {
-    case LINE_TABLE_LNOTAB: return lnotab_at(table, bytes, first_line, offset);
-    case LINE_TABLE_RANGES: return ranges_at(table, bytes, first_line, offset);
-    case LINE_TABLE_LOCATIONS: return locations_at(table, bytes, first_line, offset);
-    }
-    return unknown;
+    struct line_walk walk = line_walk_begin(kind, table, bytes, first_line);
+    return offset < 0 ? unknown : line_walk_to(&walk, offset);
 }
