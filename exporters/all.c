@@ -9,6 +9,7 @@ extern const struct exporter exporter_flamegraph;
 extern const struct exporter exporter_svg;
 extern const struct exporter exporter_speedscope;
 extern const struct exporter exporter_firefox;
+extern const struct exporter exporter_heatmap;
 extern const struct exporter exporter_pprof;
 extern const struct exporter exporter_chrome;
 extern const struct exporter exporter_jsonl;
@@ -24,6 +25,7 @@ const struct exporter *const exporters[] = {
     &exporter_svg,
     &exporter_speedscope,
     &exporter_firefox,
+    &exporter_heatmap,
     &exporter_pprof,
     &exporter_chrome,
     &exporter_jsonl,

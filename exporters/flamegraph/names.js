@@ -7,14 +7,7 @@ const FAMILIES = [
   { name: "packages", hues: [132, 142, 152, 162, 172, 182], chroma: 0.75 },
   { name: "other", hues: [270, 270, 270, 270, 270, 270], chroma: 0.06 },
 ];
-const LIBRARY = /^.*\/(?:lib\d*|Lib)\/python\d[^/]*\//, PACKAGE = /^.*\/(?:site|dist)-packages\//;
 const SHADES = 3;
-
-function familyOf(file) {
-  if (!file) return 3;
-  if (PACKAGE.test(file)) return 2;
-  return LIBRARY.test(file) || file.startsWith("<frozen") ? 1 : 0;
-}
 
 function hash(text) {
   let h = 0x811c9dc5;
@@ -98,14 +91,4 @@ function makeNames(profile) {
     // Line of a key: the line that runs, or where the function begins.
     line: (tree, key) => (tree.byLine ? frameLine[key] : fnLine[key]),
   };
-}
-
-// The folder, with its slash, that all paths are in; "" when there is none.
-function commonFolder(paths) {
-  if (!paths.length) return "";
-  let folder = paths[0].slice(0, paths[0].lastIndexOf("/") + 1);
-  for (const path of paths)
-    while (!path.startsWith(folder))
-      folder = folder.slice(0, folder.slice(0, -1).lastIndexOf("/") + 1);
-  return folder;
 }

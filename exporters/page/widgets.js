@@ -101,7 +101,13 @@ function makeList({ box, focus, height, build, fill, act, role }) {
   });
   new ResizeObserver(redraw).observe(box);
   return {
-    indexOf, redraw, draw,
+    indexOf, redraw, draw, go,
+    get current() { return current; },
+    get top() { return scroll.top; },
+    centre(index) {
+      scroll.top = Math.max(0, (index + 0.5) * height - box.clientHeight / 2);
+      redraw();
+    },
     resize(n) {
       total = n;
       current = -1;

@@ -61,3 +61,23 @@ function pattern(query) {
     return [new RegExp(query.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&"), flags), true];
   }
 }
+
+// Whose code: 0 the project's, 1 the standard library's, 2 a package's, 3 none of Python's. A file's
+// kind is told by its path alone.
+const LIBRARY = /^.*\/(?:lib\d*|Lib)\/python\d[^/]*\//, PACKAGE = /^.*\/(?:site|dist)-packages\//;
+
+function familyOf(file) {
+  if (!file) return 3;
+  if (PACKAGE.test(file)) return 2;
+  return LIBRARY.test(file) || file.startsWith("<frozen") ? 1 : 0;
+}
+
+// The folder, with its slash, that all paths are in; "" when there is none.
+function commonFolder(paths) {
+  if (!paths.length) return "";
+  let folder = paths[0].slice(0, paths[0].lastIndexOf("/") + 1);
+  for (const path of paths)
+    while (!path.startsWith(folder))
+      folder = folder.slice(0, folder.slice(0, -1).lastIndexOf("/") + 1);
+  return folder;
+}
