@@ -201,6 +201,17 @@ static void name_cut(struct climb *climb, const struct step *step) {
     climb->resolved.flags |= SAMPLE_INFERRED;
     if (callee != NULL) {
         put_inferred(climb, callee);
+    } else {
+        end_with(climb, step);
+    }
+}
+
+/* `step` is the newest frame that was read. */
+static void end_climb(struct climb *climb, const struct step *step) {
+    if (climb->is_cut) {
+        name_cut(climb, step);
+    } else {
+        end_with(climb, step);
     }
 }
 
@@ -235,6 +246,7 @@ static void miss(struct climb *climb, size_t depth, const struct step *step,
                  const struct step *next) {
     bool is_newest = depth + 1 == climb->count;
     if (is_leaving(climb, depth)) {
+        end_with(climb, step);
         return;
     }
     if (!climb->resolve->is_trusting && (next->known == NULL || is_newest)) {
@@ -252,16 +264,11 @@ static void climb_from(struct climb *climb, size_t depth) {
         bool is_leaf = depth + 1 == climb->count;
         bool is_good = is_leaf || (next.known != NULL && is_call(climb, depth, &step, &next));
         put_step(climb, &step);
-        if (is_leaf) {
-            end_with(climb, &step);
-        }
         if (is_good && climb->is_remembered) {
             history_set(climb->history, depth, frame_at_depth(climb, depth), climb->resolved.stack);
         }
-        if (is_leaf && climb->is_cut) {
-            name_cut(climb, &step);
-        }
         if (is_leaf) {
+            end_climb(climb, &step);
             return;
         }
         if (!is_good) {
