@@ -28,7 +28,7 @@ CONFIG := $(notdir $(firstword $(CC)))$(if $(SAN),-$(call dashed,$(SAN)))$(if $(
 BUILD  := build/$(CONFIG)
 QUIET  := $(if $(V),,@)
 
-PACKAGES := libelf libcjson ncursesw libprotobuf-c zlib
+PACKAGES := libelf libcjson ncursesw libprotobuf-c zlib libzstd
 LIBS      = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
 # Include folders only: the macros that ncursesw asks for would hide POSIX 2008.
 INCLUDES := -I. -I$(BUILD)/made $(shell $(PKG_CONFIG) --cflags-only-I $(PACKAGES) 2>/dev/null)
@@ -38,7 +38,7 @@ FLAGS_C  := -std=gnu11 -pthread $(INCLUDES) -DPYROMETER_VERSION='"$(VERSION)"' $
 COMPILE   = $(CC) $(CPPFLAGS) $(FLAGS_C) $(CFLAGS)
 LINK      = $(CC) -pthread $(if $(SAN),-fsanitize=$(SAN)) $(CFLAGS) $(LDFLAGS)
 
-FOLDERS := profiler profiler/base profiler/model reader target-runtime target-runtime/layouts target-runtime/opcodes exporters tui
+FOLDERS := profiler profiler/base profiler/model profiler/recording reader target-runtime target-runtime/layouts target-runtime/opcodes exporters tui
 OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(FOLDERS:=/*.c)))
 MAIN    := $(BUILD)/profiler/main.o
 LIBRARY := $(BUILD)/libpyrometer.a
@@ -48,10 +48,10 @@ PROTO   := $(BUILD)/made/exporters/profile.pb-c
 TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 SHARED  := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 GOLDEN  := $(patsubst tests/golden/%.c,$(BUILD)/tests/%,$(wildcard tests/golden/*.c))
+FUZZ    := $(BUILD)/tests/libfuzzer
 
-.DELETE_ON_ERROR:
-.SECONDARY:
-.PHONY: all help programs deps demo check test test-all built-for-tests lint bench bench-peers install uninstall clean FORCE
+.DELETE_ON_ERROR .SECONDARY:
+.PHONY: all help programs deps demo check test test-all built-for-tests lint fuzz bench bench-peers install uninstall clean FORCE
 
 all: ## install what the build needs, and build build/pyrometer (the default)
 	$(QUIET)tests/setup/deps.sh build
@@ -75,7 +75,8 @@ $(LIBRARY): $(filter-out $(MAIN),$(OBJECTS)) $(PROTO).o $(BUILD)/members
 programs: $(TESTS) $(GOLDEN) ## the programs that tests are, or use
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(SHARED)
 $(GOLDEN): $(BUILD)/tests/%: $(BUILD)/tests/golden/%.o
-$(TESTS) $(GOLDEN): $(LIBRARY)
+$(FUZZ): $(BUILD)/tests/fuzz/libfuzzer.o $(SHARED)
+$(TESTS) $(GOLDEN) $(FUZZ): $(LIBRARY)
 	@echo "  LD   $@"
 	$(QUIET)$(LINK) $(filter %.o,$^) $(LIBRARY) $(shell $(PKG_CONFIG) --libs cmocka) $(LIBS) -o $@
 
@@ -106,7 +107,7 @@ CLANG_BUILD = build/$(CLANG)-dev
 # $(call build,COMPILER,SANITIZERS), $(call suites,GROUPS,BUILDS)
 build       = $(MAKE) --no-print-directory DEV=1 CC=$(1) SAN=$(2) build/pyrometer programs
 suites      = $(foreach build,$(2),$(addsuffix @$(build),$(1)))
-EVERYTHING  = $(call suites,setup unit golden live browser,$(DEV_BUILD))
+EVERYTHING  = $(call suites,setup unit golden live browser fuzz,$(DEV_BUILD))
 C_FILES    := $(sort $(wildcard $(addsuffix /*.[ch],$(FOLDERS) tests/*)))
 
 deps: ## install what building and testing need
@@ -130,12 +131,12 @@ test: built-for-tests ## what CI runs: lint, both compilers, sanitizers, every t
 	$(QUIET)$(PYTHON) tests/run.py $(EVERYTHING) $(call suites,unit golden,$(SAN_BUILD) $(CLANG_BUILD))
 test-all: built-for-tests ## the same with every test in every build, and the long set
 	-$(QUIET)tests/setup/freethreaded.sh
-	$(QUIET)PYROMETER_LONG=1 $(PYTHON) tests/run.py $(EVERYTHING) \
-	  $(call suites,unit golden live,$(SAN_BUILD) $(CLANG_BUILD))
+	$(QUIET)PYROMETER_LONG=1 $(PYTHON) tests/run.py $(EVERYTHING) $(call suites,unit golden live,$(SAN_BUILD) $(CLANG_BUILD))
 
+fuzz: ## ten minutes of libFuzzer for what reads recordings
+	$(QUIET)CLANG=$(CLANG) tests/fuzz/fuzz.sh 600
 bench: all ## measure against the peers there are: make bench BENCH='--only rate'
-	-$(QUIET)$(PYTHON) tests/setup/roots.py
-	$(QUIET)$(PYTHON) tests/bench/bench.py $(BENCH)
+	$(QUIET)$(PYTHON) tests/setup/roots.py; $(PYTHON) tests/bench/bench.py $(BENCH)
 bench-peers: ## install the peers to measure against, into the cache
 	$(QUIET)$(PYTHON) tests/bench/peers.py
 

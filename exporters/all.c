@@ -14,6 +14,7 @@ extern const struct exporter exporter_pprof;
 extern const struct exporter exporter_chrome;
 extern const struct exporter exporter_jsonl;
 extern const struct exporter exporter_pstats;
+extern const struct exporter exporter_recording;
 extern const struct exporter exporter_diff;
 
 /* A line each. */
@@ -30,6 +31,7 @@ const struct exporter *const exporters[] = {
     &exporter_chrome,
     &exporter_jsonl,
     &exporter_pstats,
+    &exporter_recording,
     &exporter_diff,
     NULL,
 };

@@ -11,7 +11,11 @@
 #include "profiler/base/clock.h"
 #include "target-runtime/runtime.h"
 
-enum { SAMPLING = VERB_ATTACH | VERB_RUN, ON_PID = VERB_ATTACH | VERB_DUMP };
+enum {
+    SAMPLING = VERB_ATTACH | VERB_RUN,
+    WRITING = SAMPLING | VERB_REPLAY,
+    ON_PID = VERB_ATTACH | VERB_DUMP
+};
 
 /* What is gathered while parsing and only makes sense at the end. */
 struct draft {
@@ -37,6 +41,7 @@ static const struct verb_row verb_rows[] = {
     {VERB_ATTACH, "attach", "[OPTIONS] PID", "profile a running process"},
     {VERB_RUN, "run", "[OPTIONS] [--] COMMAND [ARG...]",
      "start a command and profile it from its first bytecode"},
+    {VERB_REPLAY, "replay", "[OPTIONS] FILE", "turn a recording (.pyro) into any other format"},
     {VERB_DUMP, "dump", "[OPTIONS] PID", "print the stack of every thread, once"},
 };
 enum { VERB_ROWS = sizeof verb_rows / sizeof verb_rows[0] };
@@ -95,6 +100,18 @@ bool options_parse_time(const char *text, uint64_t *ns_out) {
     }
     *ns_out = (uint64_t)(ns + 0.5);
     return true;
+}
+
+bool options_parse_moment(const char *text, int64_t *ns_out) {
+    bool is_back = *text == '-';
+    uint64_t ns;
+    char *end;
+    if (options_parse_time(text + is_back, &ns)) {
+        *ns_out = is_back ? -(int64_t)ns : (int64_t)ns;
+        return true;
+    }
+    *ns_out = 0;
+    return strtod(text, &end) == 0 && end != text && *end == '\0' && !is_back;
 }
 
 /* ---- setters ---- */
@@ -195,6 +212,45 @@ static enum status set_format(struct draft *draft, const char *value, struct err
                : error_set(error, STATUS_USAGE, "--format %s: there is no such format", value);
 }
 
+static enum status set_moment(const char *option, const char *value, int64_t *ns_out,
+                              bool *is_set_out, struct error *error) {
+    *is_set_out = true;
+    return options_parse_moment(value, ns_out)
+               ? STATUS_OK
+               : error_set(
+                     error, STATUS_USAGE,
+                     "%s %s: seconds from the start, or with a minus before the end, are like "
+                     "10, 0.5, 2m or -30",
+                     option, value);
+}
+
+static enum status set_from(struct draft *draft, const char *value, struct error *error) {
+    struct selection *selection = &draft->options->selection;
+    return set_moment("--from", value, &selection->from_ns, &selection->has_from, error);
+}
+
+static enum status set_to(struct draft *draft, const char *value, struct error *error) {
+    struct selection *selection = &draft->options->selection;
+    return set_moment("--to", value, &selection->to_ns, &selection->has_to, error);
+}
+
+static enum status set_include(struct draft *draft, const char *value, struct error *error) {
+    selection_add(&draft->options->selection.include, value);
+    return selection_check(&draft->options->selection, error);
+}
+
+static enum status set_exclude(struct draft *draft, const char *value, struct error *error) {
+    selection_add(&draft->options->selection.exclude, value);
+    return selection_check(&draft->options->selection, error);
+}
+
+static enum status set_no_source(struct draft *draft, const char *value, struct error *error) {
+    (void)value;
+    (void)error;
+    draft->options->no_source = true;
+    return STATUS_OK;
+}
+
 static enum status set_stats(struct draft *draft, const char *value, struct error *error) {
     (void)error;
     draft->options->stats_path = value;
@@ -248,38 +304,53 @@ static const struct option_row option_rows[] = {
     {'d', "duration", "TIME", SAMPLING, set_duration,
      "how long: 10, 0.5, 90s, 10m (default: until it ends, or Ctrl-C)"},
     {'m', "mode", "MODE", SAMPLING, set_mode, "which samples count (default wall)"},
-    {'t', "thread", "TID|NAME", SAMPLING | VERB_DUMP, set_thread,
+    {'t', "thread", "TID|NAME", WRITING | VERB_DUMP, set_thread,
      "only this thread; may be given several times"},
-    {0, "main-thread", NULL, SAMPLING | VERB_DUMP, set_main_thread, "only the main thread"},
-    {'a', "all-threads", NULL, SAMPLING | VERB_DUMP, set_all_threads, "every thread (the default)"},
+    {0, "main-thread", NULL, WRITING | VERB_DUMP, set_main_thread, "only the main thread"},
+    {'a', "all-threads", NULL, WRITING | VERB_DUMP, set_all_threads, "every thread (the default)"},
     {0, "blocking", NULL, SAMPLING | VERB_DUMP, set_blocking,
      "stop the process for every look: exact stacks, and it runs slower"},
     {0, "opcodes", NULL, SAMPLING, set_opcodes, "record the bytecode instruction of every leaf"},
-    {'o', "output", "PATH", SAMPLING, set_output,
+    {0, "from", "TIME", VERB_REPLAY, set_from,
+     "leave out what was before: seconds from the start, or -30: before the end"},
+    {0, "to", "TIME", VERB_REPLAY, set_to, "leave out what was after"},
+    {0, "include", "REGEX", VERB_REPLAY, set_include,
+     "only stacks with a function or file that matches (POSIX extended)"},
+    {0, "exclude", "REGEX", VERB_REPLAY, set_exclude, "no stacks with one that matches"},
+    {'o', "output", "PATH", WRITING, set_output,
      "where to; several times for several; %p is the PID, %t the time, - standard output"},
-    {'f', "format", "NAME", SAMPLING, set_format, "the format, whatever the path's extension"},
-    {0, "stats", "FILE", SAMPLING, set_stats, "write how the sampling went, as JSON"},
+    {'f', "format", "NAME", WRITING, set_format, "the format, whatever the path's extension"},
+    {0, "no-source", NULL, SAMPLING, set_no_source,
+     "leave the text of source files out of recordings and pages"},
+    {0, "stats", "FILE", WRITING, set_stats, "write how the sampling went, as JSON"},
     {0, "json", NULL, VERB_DUMP, set_json, "print JSON"},
-    {'q', "quiet", NULL, SAMPLING | VERB_DUMP, set_quiet, "no progress, no closing line"},
-    {'h', "help", NULL, SAMPLING | VERB_DUMP, set_help, "this help"},
+    {'q', "quiet", NULL, WRITING | VERB_DUMP, set_quiet, "no progress, no closing line"},
+    {'h', "help", NULL, WRITING | VERB_DUMP, set_help, "this help"},
 };
 enum { OPTION_ROWS = sizeof option_rows / sizeof option_rows[0], CODE_FIRST = 256 };
 
 /* ---- getopt ---- */
 
-static size_t exporter_count(void) {
+/* How many names the formats have, their other ones included. */
+static size_t format_name_count(void) {
     size_t count = 0;
-    while (exporters[count] != NULL) {
+    for (size_t i = 0; exporters[i] != NULL; i++) {
         count++;
+        for (const char *const *alias = exporters[i]->aliases; alias && *alias; alias++) {
+            count++;
+        }
     }
     return count;
 }
 
-/* Rows that a verb takes get the code CODE_FIRST + row; each format's name is a flag as well, with
- * the codes after them. */
+static struct option format_flag(const char *name, size_t exporter) {
+    return (struct option){name, no_argument, NULL, CODE_FIRST + OPTION_ROWS + (int)exporter};
+}
+
+/* Rows that a verb takes get the code CODE_FIRST + row; each name of a format is a flag as well,
+ * with the codes after them. */
 static struct option *long_options(enum verb verb) {
-    size_t formats = exporter_count();
-    struct option *list = memory_zeroed(OPTION_ROWS + formats + 1, sizeof *list);
+    struct option *list = memory_zeroed(OPTION_ROWS + format_name_count() + 1, sizeof *list);
     size_t count = 0;
     for (size_t i = 0; i < OPTION_ROWS; i++) {
         if ((option_rows[i].verbs & verb) != 0) {
@@ -289,9 +360,11 @@ static struct option *long_options(enum verb verb) {
                                 NULL, CODE_FIRST + (int)i};
         }
     }
-    for (size_t i = 0; i < formats && (verb & SAMPLING) != 0; i++) {
-        list[count++] = (struct option){exporters[i]->name, no_argument, NULL,
-                                        CODE_FIRST + OPTION_ROWS + (int)i};
+    for (size_t i = 0; exporters[i] != NULL && (verb & WRITING) != 0; i++) {
+        list[count++] = format_flag(exporters[i]->name, i);
+        for (const char *const *alias = exporters[i]->aliases; alias && *alias; alias++) {
+            list[count++] = format_flag(*alias, i);
+        }
     }
     return list;
 }
@@ -361,13 +434,32 @@ static enum status take_options(struct draft *draft, enum verb verb, int argc, c
 
 /* ---- after the options ---- */
 
-/* The PID, or the command. */
+/* The recording; the threads that are wanted of it are those of its selection. */
+static enum status take_recording(struct draft *draft, int argc, char **argv, struct error *error) {
+    struct options *options = draft->options;
+    struct selection *selection = &options->selection;
+    selection->main_only = options->filter.main_only;
+    for (size_t i = 0; i < options->filter.name_count; i++) {
+        selection_add(&selection->threads, options->filter.names[i]);
+    }
+    if (optind >= argc) {
+        return error_set(error, STATUS_USAGE, "replay: which recording?");
+    }
+    options->recording_path = argv[optind++];
+    return optind == argc ? STATUS_OK
+                          : error_set(error, STATUS_USAGE, "'%s' is too much", argv[optind]);
+}
+
+/* The PID, the recording or the command. */
 static enum status take_rest(struct draft *draft, enum verb verb, int argc, char **argv,
                              struct error *error) {
     struct options *options = draft->options;
     if (verb == VERB_RUN) {
         options->command = argv + optind;
         return optind < argc ? STATUS_OK : error_set(error, STATUS_USAGE, "run: which command?");
+    }
+    if (verb == VERB_REPLAY) {
+        return take_recording(draft, argc, argv, error);
     }
     if (options->pid == 0 && optind < argc) {
         enum status status = set_pid(draft, argv[optind++], error);
@@ -462,7 +554,7 @@ static enum status parse_verb(struct options *out, enum verb verb, int argc, cha
     if (status == STATUS_OK) {
         status = take_rest(&draft, verb, argc, argv, error);
     }
-    if (status == STATUS_OK && (verb & SAMPLING) != 0) {
+    if (status == STATUS_OK && (verb & WRITING) != 0) {
         status = choose_formats(&draft, error);
     }
     return status;
@@ -487,6 +579,7 @@ enum status options_parse(struct options *out, int argc, char **argv, struct err
 void options_free(struct options *options) {
     free(options->outputs);
     free((void *)(uintptr_t)options->filter.names);
+    selection_deinit(&options->selection);
     *options = (struct options){0};
 }
 
@@ -513,6 +606,9 @@ static void print_formats(FILE *out) {
         fprintf(out, "  %-12s %-18s %s\n", exporters[i]->name, exporters[i]->extensions[0],
                 exporters[i]->help);
     }
+}
+
+static void print_modes(FILE *out) {
     fputs("\nModes:\n", out);
     for (const struct mode *mode = modes; mode->name != NULL; mode++) {
         fprintf(out, "  %-12s %s\n", mode->name, mode->help);
@@ -530,12 +626,13 @@ static void print_overview(FILE *out) {
         fprintf(out, "  pyrometer %-6s %-33s %s\n", verb_rows[i].name, verb_rows[i].arguments,
                 verb_rows[i].help);
     }
-    fputs("\n'pyrometer VERB --help' lists the options of a verb; 'record -p PID' and\n"
-          "'record -- COMMAND' are other spellings of attach and run.\n"
-          "\nExit status: 0 done, 1 internal error, 2 bad usage, 3 no such process,\n"
-          "4 not permitted, 5 not a Python that can be read, 6 not one sample, 7 an output\n"
-          "could not be written; run passes on the command's own.\n",
-          out);
+    fputs(
+        "\n'pyrometer VERB --help' lists the options of a verb; 'record -p PID' and\n"
+        "'record -- COMMAND' are other spellings of attach and run.\n"
+        "\nExit status: 0 done, 1 internal error, 2 bad usage, 3 no such process,\n"
+        "4 not permitted, 5 not a Python that can be read, 6 not one sample, 7 an output\n"
+        "could not be written, 9 the recording cannot be read; run passes on the command's own.\n",
+        out);
 }
 
 void options_print_help(enum verb verb, FILE *out) {
@@ -546,7 +643,10 @@ void options_print_help(enum verb verb, FILE *out) {
     }
     fprintf(out, "usage: pyrometer %s %s\n\n%s\n", row->name, row->arguments, row->help);
     print_options(verb, out);
-    if ((verb & SAMPLING) != 0) {
+    if ((verb & WRITING) != 0) {
         print_formats(out);
+    }
+    if ((verb & SAMPLING) != 0) {
+        print_modes(out);
     }
 }

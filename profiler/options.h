@@ -11,6 +11,7 @@
 #include "exporters/exporter.h"
 #include "profiler/base/status.h"
 #include "profiler/mode.h"
+#include "profiler/recording/selection.h"
 #include "profiler/roster.h"
 
 enum verb {
@@ -19,6 +20,7 @@ enum verb {
     VERB_DUMP = 1 << 2,
     VERB_HELP = 1 << 3,    /* print options.help to standard output; no other verb asked for it */
     VERB_VERSION = 1 << 4, /* print the version */
+    VERB_REPLAY = 1 << 5,
 };
 
 struct output_request {
@@ -30,16 +32,19 @@ struct options {
     enum verb verb;
     enum verb help_verb; /* VERB_HELP: of which verb, or 0 for all */
     int pid;
-    char **command; /* VERB_RUN: NULL-terminated, borrowed from argv */
+    const char *recording_path; /* VERB_REPLAY: "-" is standard input */
+    struct selection selection; /* VERB_REPLAY */
+    char **command;             /* VERB_RUN: NULL-terminated, borrowed from argv */
     uint64_t interval_ns;
     uint64_t duration_ns; /* 0: no end */
     const struct mode *mode;
     struct thread_filter filter;
     bool lists_opcodes;
-    struct output_request *outputs; /* never empty for attach and run */
+    struct output_request *outputs; /* never empty but for dump */
     size_t output_count;
     const char *stats_path; /* NULL: none */
     bool is_blocking;       /* stop the process for every look */
+    bool no_source;         /* leave the text of source files out */
     bool is_quiet;
     bool is_json;
 };
@@ -58,5 +63,7 @@ void options_print_help(enum verb verb, FILE *out);
  * 1 MHz; time: 1 ns to ten years). */
 bool options_parse_rate(const char *text, uint64_t *interval_ns_out);
 bool options_parse_time(const char *text, uint64_t *ns_out);
+/* As a time, but may be 0, or negative: before the end. */
+bool options_parse_moment(const char *text, int64_t *ns_out);
 
 #endif

@@ -213,6 +213,16 @@ static enum status tick(struct sampler *sampler, uint64_t now_ns) {
     return status;
 }
 
+static void note_cost(struct sampler *sampler) {
+    struct rusage usage;
+    struct health *health = &sampler->trace->health;
+    getrusage(RUSAGE_SELF, &usage);
+    health->cpu_ns = clock_cpu_ns() - sampler->cpu_before_ns + sampler->stopper_cpu_ns;
+    health->rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
+    health->read_calls = sampler->counted.calls + sampler->session.memory.calls;
+    health->read_bytes = sampler->counted.bytes + sampler->session.memory.bytes;
+}
+
 /* What need not happen in every tick. NOT_READY when the target runs another program now. */
 static enum status keep_house(struct sampler *sampler, uint64_t now_ns) {
     if (signals_take_write() && sampler->plan->write_now != NULL) {
@@ -222,6 +232,7 @@ static enum status keep_house(struct sampler *sampler, uint64_t now_ns) {
         return STATUS_OK;
     }
     sampler->housekeeping_ns = now_ns + HOUSEKEEPING_MS * NS_PER_MS;
+    note_cost(sampler);
     roster_read_names(sampler->roster, now_ns, false);
     if (!process_is_alive(sampler->process)) {
         return STATUS_GONE;
@@ -261,16 +272,6 @@ static enum status sample_until_end(struct sampler *sampler, enum sampler_end *e
             return is_end_of_target(sampler, status) ? STATUS_OK : status;
         }
     }
-}
-
-static void note_cost(struct sampler *sampler) {
-    struct rusage usage;
-    struct health *health = &sampler->trace->health;
-    getrusage(RUSAGE_SELF, &usage);
-    health->cpu_ns = clock_cpu_ns() - sampler->cpu_before_ns + sampler->stopper_cpu_ns;
-    health->rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
-    health->read_calls = sampler->counted.calls + sampler->session.memory.calls;
-    health->read_bytes = sampler->counted.bytes + sampler->session.memory.bytes;
 }
 
 enum status sampler_run(const struct process *process, struct trace *trace,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "profiler/base/clock.h"
+#include "profiler/identity.h"
 #include "profiler/signals.h"
 
 enum {
@@ -32,6 +33,7 @@ enum status session_open(struct session *out, const struct process *process, str
     out->resolve = resolve_create(&out->runtime, trace);
     trace->run.python_version =
         trace_text(trace, out->runtime.version, strlen(out->runtime.version));
+    identity_note(trace, process, &out->runtime);
     return STATUS_OK;
 }
 

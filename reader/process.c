@@ -35,11 +35,12 @@ static bool read_file(const char *path, struct buffer *out) {
 
 struct stat_fields {
     char state;
+    pid_t parent;
     uint64_t start_ticks;
     uint64_t stack_start;
 };
 
-/* Fields 3, 22 and 28 of /proc/PID/stat. The name may hold spaces and parentheses, so the fields
+/* Fields 3, 4, 22 and 28 of /proc/PID/stat. The name may hold spaces and parentheses, so the fields
  * are counted from the last ')'. */
 static bool read_stat(pid_t pid, struct stat_fields *out) {
     char path[PROC_PATH_BYTES];
@@ -48,9 +49,9 @@ static bool read_stat(pid_t pid, struct stat_fields *out) {
     bool ok = read_file(path, &text) && text.length > 0;
     char *at = ok ? strrchr(text.data, ')') : NULL;
     ok = at != NULL && sscanf(at + 1,
-                              " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
+                              " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
                               "%*d %*d %*d %lu %*u %*d %*u %*u %*u %lu",
-                              &out->state, &out->start_ticks, &out->stack_start) == 3;
+                              &out->state, &out->parent, &out->start_ticks, &out->stack_start) == 4;
     buffer_deinit(&text);
     return ok;
 }
@@ -99,6 +100,27 @@ bool process_is_alive(const struct process *process) {
 uint64_t process_image_mark(const struct process *process) {
     struct stat_fields fields;
     return read_stat(process->pid, &fields) ? fields.stack_start : 0;
+}
+
+pid_t process_parent(const struct process *process) {
+    struct stat_fields fields;
+    return read_stat(process->pid, &fields) ? fields.parent : 0;
+}
+
+/* The second number of a line of /proc/PID/status: the effective id. */
+static bool effective_id(const struct buffer *status, const char *label, uint32_t *out) {
+    const char *line = status->length > 0 ? strstr(status->data, label) : NULL;
+    return line != NULL && sscanf(line + strlen(label), " %*u %u", out) == 1;
+}
+
+bool process_owner(const struct process *process, uid_t *uid_out, gid_t *gid_out) {
+    char path[PROC_PATH_BYTES];
+    struct buffer text = {0};
+    snprintf(path, sizeof path, "/proc/%d/status", (int)process->pid);
+    bool ok = read_file(path, &text) && effective_id(&text, "\nUid:", uid_out) &&
+              effective_id(&text, "\nGid:", gid_out);
+    buffer_deinit(&text);
+    return ok;
 }
 
 static void read_name(const char *path, struct buffer *out) {
@@ -266,6 +288,23 @@ static const char *path_inside_root(pid_t pid, const char *path) {
         return path + bytes;
     }
     return path;
+}
+
+void process_executable(const struct process *process, struct buffer *out) {
+    char link[PROC_PATH_BYTES];
+    char path[4096];
+    static const char gone[] = " (deleted)";
+    snprintf(link, sizeof link, "/proc/%d/exe", (int)process->pid);
+    ssize_t bytes = readlink(link, path, sizeof path - 1);
+    if (bytes <= 0) {
+        return;
+    }
+    path[bytes] = '\0';
+    if ((size_t)bytes >= sizeof gone && strcmp(path + bytes - (sizeof gone - 1), gone) == 0) {
+        path[(size_t)bytes - (sizeof gone - 1)] = '\0';
+    }
+    const char *inside = path_inside_root(process->pid, path);
+    buffer_append(out, inside, strlen(inside));
 }
 
 int process_open_mapped(const struct process *process, const struct mapping *mapping) {

@@ -28,6 +28,12 @@ bool process_is_alive(const struct process *process);
 /* A number that changes when the process executes another program (where its stack begins, field 28
  * of /proc/PID/stat); 0 when it cannot be read. */
 uint64_t process_image_mark(const struct process *process);
+/* PID of its parent, 0 when it cannot be known. */
+pid_t process_parent(const struct process *process);
+/* As whom it acts: its effective ids, in our user namespace. False when they cannot be known. */
+bool process_owner(const struct process *process, uid_t *uid_out, gid_t *gid_out);
+/* Path of the program it runs, as the process sees it; nothing when it cannot be known. */
+void process_executable(const struct process *process, struct buffer *out);
 /* Its name as the kernel has it (comm), without the newline; "?" when it cannot be read. */
 void process_name(const struct process *process, struct buffer *out);
 /* Its arguments, joined with spaces; the name in brackets when it has none. */

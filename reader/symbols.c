@@ -120,3 +120,66 @@ enum status symbols_locate(const struct process *process, const struct maps *map
     close(fd);
     return status;
 }
+
+static void append_hex(const uint8_t *bytes, size_t count, struct buffer *out) {
+    for (size_t i = 0; i < count; i++) {
+        buffer_printf(out, "%02x", bytes[i]);
+    }
+}
+
+/* The build id among the notes of one segment (elf(5), NT_GNU_BUILD_ID). */
+static bool append_noted_id(Elf_Data *notes, struct buffer *out) {
+    enum { ID_BYTES_MAX = 64 };
+    GElf_Nhdr note;
+    size_t name_at;
+    size_t content_at;
+    size_t at = 0;
+    while (notes != NULL && (at = gelf_getnote(notes, at, &note, &name_at, &content_at)) > 0) {
+        const uint8_t *bytes = notes->d_buf;
+        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof ELF_NOTE_GNU &&
+            memcmp(bytes + name_at, ELF_NOTE_GNU, sizeof ELF_NOTE_GNU) == 0 &&
+            note.n_descsz <= ID_BYTES_MAX) {
+            append_hex(bytes + content_at, note.n_descsz, out);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void append_build_id(Elf *elf, struct buffer *out) {
+    size_t count;
+    if (elf_getphdrnum(elf, &count) != 0) {
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        GElf_Phdr segment;
+        if (gelf_getphdr(elf, (int)i, &segment) == NULL || segment.p_type != PT_NOTE) {
+            continue;
+        }
+        Elf_Type kind = segment.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR;
+        Elf_Data *notes =
+            elf_getdata_rawchunk(elf, (int64_t)segment.p_offset, segment.p_filesz, kind);
+        if (append_noted_id(notes, out)) {
+            return;
+        }
+    }
+}
+
+void symbols_append_build_id(const struct process *process, const struct maps *maps,
+                             uint64_t address, struct buffer *out) {
+    const struct mapping *file = NULL;
+    for (size_t i = 0; i < maps->count && maps->items[i].start <= address; i++) {
+        file = maps->items[i].inode != 0 ? &maps->items[i] : file;
+    }
+    int fd = file != NULL && elf_version(EV_CURRENT) != EV_NONE ? process_open_mapped(process, file)
+                                                                : -1;
+    if (fd < 0) {
+        return;
+    }
+    Elf *elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+    if (elf != NULL && elf_kind(elf) == ELF_K_ELF) {
+        append_build_id(elf, out);
+    }
+    elf_end(elf);
+    close(fd);
+}

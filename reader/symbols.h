@@ -17,4 +17,10 @@ enum status symbols_locate(const struct process *process, const struct maps *map
                            const struct mapping *file, const char *symbol, const char *section,
                            struct remote *out) MUST_CHECK;
 
+/* Appends the build id, in hex, of the file that is mapped at `address` or nearest below it (what
+ * is zero at first lies behind a file, in memory of no file). Nothing when the file cannot be
+ * opened, is not ELF or has none. */
+void symbols_append_build_id(const struct process *process, const struct maps *maps,
+                             uint64_t address, struct buffer *out);
+
 #endif

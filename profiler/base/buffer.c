@@ -22,8 +22,7 @@ void buffer_clear(struct buffer *buffer) {
     }
 }
 
-/* Makes room for `bytes` more and the terminator; returns where they go. */
-static char *reserve(struct buffer *buffer, size_t bytes) {
+char *buffer_reserve(struct buffer *buffer, size_t bytes) {
     size_t wanted;
     if (__builtin_add_overflow(buffer->length + 1, bytes, &wanted)) {
         wanted = SIZE_MAX; /* memory_grow ends the program */
@@ -36,7 +35,7 @@ static char *reserve(struct buffer *buffer, size_t bytes) {
 }
 
 void buffer_append(struct buffer *buffer, const void *data, size_t bytes) {
-    char *end = reserve(buffer, bytes);
+    char *end = buffer_reserve(buffer, bytes);
     if (bytes) {
         memcpy(end, data, bytes);
     }
@@ -47,7 +46,7 @@ void buffer_append(struct buffer *buffer, const void *data, size_t bytes) {
 void buffer_printf(struct buffer *buffer, const char *format, ...) {
     size_t room = FIRST_BYTES;
     for (;;) {
-        char *end = reserve(buffer, room);
+        char *end = buffer_reserve(buffer, room);
         va_list arguments;
         va_start(arguments, format);
         int length = vsnprintf(end, room + 1, format, arguments);
@@ -105,7 +104,7 @@ void buffer_append_utf8(struct buffer *buffer, const char *text, size_t bytes) {
     const unsigned char *next = (const unsigned char *)text;
     const unsigned char *end = next + bytes;
     const unsigned char *valid = next; /* start of what is valid and not yet appended */
-    reserve(buffer, bytes);
+    buffer_reserve(buffer, bytes);
     while (next < end) {
         size_t length = character_length(next, (size_t)(end - next));
         if (length) {

@@ -22,6 +22,7 @@ enum exit_status {
     EXIT_NOT_PYTHON = 5,
     EXIT_NO_SAMPLE = 6,
     EXIT_NO_OUTPUT = 7,
+    EXIT_BAD_RECORDING = 9, /* 8 is for a comparison that found more than it may */
 };
 
 /* X(name, exit status, what happened, what to do about it) */
@@ -51,6 +52,10 @@ enum exit_status {
       "see whether the process runs Python code at all, or sample for longer")                     \
     X(NO_OUTPUT, EXIT_NO_OUTPUT, "an output could not be written",                                 \
       "check the folder, its permissions and the free space")                                      \
+    X(BAD_RECORDING, EXIT_BAD_RECORDING, "the recording cannot be read",                           \
+      "check that it is the file that 'attach -o x.pyro' wrote, whole and of this version")        \
+    X(NO_SELECTED, EXIT_NO_SAMPLE, "the selection holds not one sample",                           \
+      "check --from, --to, --thread, --include and --exclude")                                     \
     X(NOT_FOUND, EXIT_INTERNAL, "not found", "")
 
 enum status {

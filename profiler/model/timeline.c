@@ -141,9 +141,10 @@ static enum status line_spill(struct timeline *timeline, struct thread_line *lin
     return STATUS_OK;
 }
 
-/* The run of one sample. It begins no sooner than `previous_end_ns` and ends no sooner than it
+/* The run of these samples. It begins no sooner than `previous_end_ns` and ends no sooner than it
  * begins, so that time never goes back. */
-static struct timeline_run run_of(const struct sample *sample, uint64_t previous_end_ns) {
+static struct timeline_run run_of(const struct sample *sample, uint32_t count,
+                                  uint64_t previous_end_ns) {
     uint64_t start_ns =
         sample->weight_ns < sample->time_ns ? sample->time_ns - sample->weight_ns : 0;
     if (start_ns < previous_end_ns) {
@@ -153,26 +154,26 @@ static struct timeline_run run_of(const struct sample *sample, uint64_t previous
     return (struct timeline_run){.start_ns = start_ns,
                                  .weight_ns = end_ns - start_ns,
                                  .stack = sample->stack,
-                                 .samples = 1,
+                                 .samples = count,
                                  .state = sample->state};
 }
 
 static bool run_merge(struct timeline_run *last, const struct timeline_run *run) {
     if (last->stack.id != run->stack.id || last->state != run->state ||
-        last->start_ns + last->weight_ns != run->start_ns || last->samples == UINT32_MAX) {
+        last->start_ns + last->weight_ns != run->start_ns || last->samples > UINT32_MAX - run->samples) {
         return false;
     }
     last->weight_ns += run->weight_ns;
-    last->samples++;
+    last->samples += run->samples;
     return true;
 }
 
-enum status timeline_append(struct timeline *timeline, const struct sample *sample,
+enum status timeline_append(struct timeline *timeline, const struct sample *sample, uint32_t count,
                             struct error *error) {
     struct thread_line *line = line_of(timeline, sample->thread);
     /* A block is spilled when the next run needs its room, so the newest run is always here. */
     struct timeline_run *last = line->run_count ? &line->runs[line->run_count - 1] : NULL;
-    struct timeline_run run = run_of(sample, last ? last->start_ns + last->weight_ns : 0);
+    struct timeline_run run = run_of(sample, count, last ? last->start_ns + last->weight_ns : 0);
     if (last && run_merge(last, &run)) {
         return STATUS_OK;
     }

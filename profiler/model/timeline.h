@@ -27,8 +27,8 @@ enum status timeline_create(struct timeline **out, struct error *error) MUST_CHE
 /* Accepts NULL. */
 void timeline_destroy(struct timeline *timeline);
 
-/* Appends a sample: the time it stands for ends at sample->time_ns. NO_OUTPUT on a full disk. */
-enum status timeline_append(struct timeline *timeline, const struct sample *sample,
+/* Appends `count` samples, as trace_add_many has them. NO_OUTPUT on a full disk. */
+enum status timeline_append(struct timeline *timeline, const struct sample *sample, uint32_t count,
                             struct error *error) MUST_CHECK;
 
 /* Calls `visit` for each run of one thread, in order of time, until it returns something other

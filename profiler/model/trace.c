@@ -145,17 +145,22 @@ const struct trace_source *trace_source(const struct trace *trace, struct string
 }
 
 enum status trace_add(struct trace *trace, const struct sample *sample, struct error *error) {
+    return trace_add_many(trace, sample, 1, error);
+}
+
+enum status trace_add_many(struct trace *trace, const struct sample *sample, uint32_t count,
+                           struct error *error) {
     assert(sample->thread.id >= 1 && sample->thread.id <= trace->threads.count);
     assert(sample->stack.id <= trace->stacks.count);
     if (trace->timeline) {
-        enum status status = timeline_append(trace->timeline, sample, error);
+        enum status status = timeline_append(trace->timeline, sample, count, error);
         if (status) {
             return status;
         }
     }
     struct trace_tally tally = {.thread = sample->thread, .stack = sample->stack};
     struct trace_tally *row = table_row(&trace->tallies, table_intern(&trace->tallies, &tally));
-    row->samples++;
+    row->samples += count;
     row->weight_ns += sample->weight_ns;
     trace->weight_ns_squares += (double)sample->weight_ns * (double)sample->weight_ns;
     return STATUS_OK;

@@ -26,6 +26,7 @@ enum frame_kind {
     FRAME_MISSING,    /* at the root: stands for frames that could not be read */
     FRAME_UNVERIFIED, /* at the leaf: stands for frames that could not be shown to belong there */
 };
+enum { FRAME_KINDS = FRAME_UNVERIFIED + 1 };
 
 /* A function: all code objects with the same name, file and first line. */
 struct trace_function {
@@ -175,6 +176,10 @@ const struct trace_source *trace_source(const struct trace *trace, struct string
 /* Counts a sample and, when there is a timeline, appends it. Health is not touched. */
 enum status trace_add(struct trace *trace, const struct sample *sample,
                       struct error *error) MUST_CHECK;
+/* The same for `count` samples of one thread, stack and state in a row: `sample` has the time of
+ * the last one and the weight of all of them, and no time lies between the times they stand for. */
+enum status trace_add_many(struct trace *trace, const struct sample *sample, uint32_t count,
+                           struct error *error) MUST_CHECK;
 
 /* How many samples of one weight would say as much as those there are: the square of the sum of
  * weights by the sum of their squares (Kish's effective size). Their number when all weigh the

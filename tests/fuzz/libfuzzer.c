@@ -1,10 +1,8 @@
-/* The targets of tests/unit/fuzz_targets.h for libFuzzer, which comes with clang:
+/* The targets of tests/unit/fuzz_targets.h for libFuzzer, which comes with clang; see fuzz.sh:
  *
- *   B=build/fuzz
- *   make CC=clang SAN=fuzzer-no-link,address,undefined BUILD=$B $B/libpyrometer.a
- *   clang -g -fsanitize=fuzzer,address,undefined -I. tests/fuzz/libfuzzer.c tests/unit/[!t]*.c \
- *     $B/libpyrometer.a -lcmocka -lelf -lcjson -o $B/fuzz
- *   FUZZ_TARGET=lines $B/fuzz -max_total_time=600
+ *   make fuzz                                what reads recordings, ten minutes
+ *   tests/fuzz/fuzz.sh 600 lines             another target
+ *   FUZZ_TARGET=lines build/fuzz/tests/libfuzzer FILE
  *
  * A failed assertion ends the program, as libFuzzer wants it. */
 #include <stdio.h>

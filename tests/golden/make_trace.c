@@ -1,6 +1,7 @@
 /* Writes one fixed trace through every exporter:
  *
  *     make_trace FOLDER              FOLDER/<format><extension> for each of exporters[]
+ *     make_trace FOLDER RECORDING    the same from the recording that the first one wrote
  *
  * The trace has what is easy to get wrong: a main thread and two workers that had the same thread
  * id one after the other, recursion, one name in two files, a stack without its root, dropped
@@ -14,6 +15,8 @@
 #include "profiler/base/buffer.h"
 #include "profiler/base/clock.h"
 #include "profiler/model/trace.h"
+#include "profiler/recording/reader.h"
+#include "profiler/recording/writer.h"
 
 #define TICK_NS           NS_PER_MS
 #define LONG_NAME_BYTES   ((size_t)10000)
@@ -21,6 +24,7 @@
 #define ROUNDS            ((uint64_t)6)
 #define DROPPED_TICKS     ((uint64_t)10)
 #define SECOND_WORKER_GAP ((uint64_t)5)
+#define SAMPLES_IN_CHUNK  ((uint64_t)25)
 
 static _Noreturn void fail(const char *what, const struct error *error) {
     fprintf(stderr, "make_trace: %s: %s\n", what, error ? error->detail : "");
@@ -86,6 +90,7 @@ static const struct place hostile[] = {
 
 struct maker {
     struct trace *trace;
+    struct writer *writer; /* NULL: it is not recorded */
     uint64_t time_ns;
 };
 
@@ -116,6 +121,12 @@ static void sample(struct maker *maker, struct thread_ref thread, struct stack_i
     health->samples++;
     health->unverified += (flags & SAMPLE_UNVERIFIED) != 0;
     health->truncated += (flags & SAMPLE_TRUNCATED) != 0;
+    if (maker->writer && writer_push(maker->writer, &taken, &error)) {
+        fail("writer_push", &error);
+    }
+    if (maker->writer && health->samples % SAMPLES_IN_CHUNK == 0) {
+        writer_flush(maker->writer);
+    }
 }
 
 static void tick(struct maker *maker) {
@@ -311,9 +322,9 @@ static void describe(struct trace *trace) {
     trace_set_source(trace, text(trace, fib_left.file), fib_source, sizeof fib_source - 1);
 }
 
-static void fill(struct trace *trace) {
+static void fill(struct trace *trace, struct writer *writer) {
     describe(trace);
-    struct maker maker = {.trace = trace};
+    struct maker maker = {.trace = trace, .writer = writer};
     struct thread_ref main_thread = thread(trace, 4242, 1, "MainThread");
     struct thread_ref first = thread(trace, 4250, 2, "worker;1\n</script>");
     struct thread_ref second = thread(trace, 4250, 3, "");
@@ -361,21 +372,51 @@ static void write_one(const struct trace *trace, const struct exporter *exporter
     }
 }
 
+/* Makes the trace, and records it while it grows. */
+static void make(struct trace *trace, const char *folder) {
+    char path[4096];
+    struct error error = {0};
+    snprintf(path, sizeof path, "%s/recording.pyro", folder);
+    struct writer_plan plan = {.path = path, .trace = trace};
+    struct writer *writer = writer_create(&plan);
+    fill(trace, writer);
+    if (writer_close(writer, &error)) {
+        fail(path, &error);
+    }
+}
+
+static void read_back(struct trace *trace, const char *path) {
+    struct error error = {0};
+    struct reading reading;
+    FILE *in = fopen(path, "r");
+    if (!in || reader_read(in, trace, &reading, &error) || !reading.is_finished) {
+        fail(path, &error);
+    }
+    reading_deinit(&reading);
+    fclose(in);
+}
+
 int main(int argc, char **argv) {
     struct trace trace;
     struct trace base;
     struct error error;
-    if (argc != 2) {
-        fail("usage: make_trace FOLDER", NULL);
+    if (argc != 2 && argc != 3) {
+        fail("usage: make_trace FOLDER [RECORDING]", NULL);
     }
     if (trace_init(&trace, true, &error) || trace_init(&base, true, &error)) {
         fail("trace_init", &error);
     }
-    fill(&trace);
+    if (argc == 2) {
+        make(&trace, argv[1]);
+    } else {
+        read_back(&trace, argv[2]);
+    }
     fill_base(&base);
     for (const struct exporter *const *at = exporters; *at; at++) {
         trace.base = (*at)->needs_base ? &base : NULL;
-        write_one(&trace, *at, argv[1]);
+        if (!(*at)->grows) {
+            write_one(&trace, *at, argv[1]);
+        }
     }
     trace_deinit(&base);
     trace_deinit(&trace);

@@ -23,6 +23,8 @@ HERE = Path(__file__).resolve().parent
 TREE = HERE.parent.parent
 EXPECTED = HERE / "expected"
 DIFF_LINES = 40
+# Has no golden: another zstd may compress in another way. What is read back from it has them all.
+RECORDING = Path("recording.pyro")
 
 # A page is compared by its data alone: extension -> what is compared, as the first group.
 PARTS = {
@@ -38,8 +40,8 @@ def make_trace():
     return max(built, key=lambda program: program.stat().st_mtime, default=Path("build/make_trace"))
 
 
-def write_outputs(folder):
-    subprocess.run([str(make_trace()), str(folder)], check=True)
+def write_outputs(folder, *recording):
+    subprocess.run([str(make_trace()), str(folder), *map(str, recording)], check=True)
 
 
 def compared_part(path):
@@ -56,10 +58,23 @@ def compared_part(path):
     return path.name + ".data", found[0]
 
 
+def compared_parts(folder):
+    paths = sorted(path for path in Path(folder).iterdir() if path.suffix != RECORDING.suffix)
+    return dict(compared_part(path) for path in paths)
+
+
 def outputs():
     with tempfile.TemporaryDirectory() as folder:
         write_outputs(folder)
-        return dict(compared_part(path) for path in sorted(Path(folder).iterdir()))
+        return compared_parts(folder)
+
+
+def replayed_outputs():
+    """The same by way of a recording."""
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as again:
+        write_outputs(folder)
+        write_outputs(again, folder / RECORDING)
+        return compared_parts(again)
 
 
 def shorten(line):
@@ -117,6 +132,10 @@ def update():
 def compare():
     written = outputs()
     results = [(f"golden {name}", check_golden(name, data)) for name, data in written.items()]
+    replayed = replayed_outputs()
+    results += [(f"replayed {name}", check_golden(name, data)) for name, data in replayed.items()]
+    missing = [f"{name}: not written from a recording" for name in written if name not in replayed]
+    results.append(("every format from a recording", missing))
     results.append(("no golden is left over", check_no_forgotten(written)))
     results.append(("ranges of the table", check_ranges(written["table.txt"])))
     print(f"1..{len(results)}")

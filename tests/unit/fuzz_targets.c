@@ -22,6 +22,7 @@
 #include "target-runtime/lines.h"
 #include "target-runtime/objects.h"
 #include "target-runtime/threads.h"
+#include "tests/unit/fuzz_recording.h"
 #include "tests/unit/fuzz_targets.h"
 #include "tests/unit/python.h"
 
@@ -538,5 +539,8 @@ const struct fuzz_row fuzz_rows[] = {
     {"lines", fuzz_lines, 200, 20000},
     {"callsites", fuzz_callsites, 200, 20000},
     {"elf", fuzz_elf, 120, 20000},
+    {"recording", fuzz_recording, 30, 2000},
+    {"payload", fuzz_payload, 100, 2000},
+    {"tables", fuzz_tables, 200, 2000},
     {NULL, NULL, 0, 0},
 };

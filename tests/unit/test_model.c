@@ -171,7 +171,7 @@ static void append(struct timeline *timeline, uint32_t who, uint32_t stack, uint
                    uint64_t weight_ns) {
     struct sample sample = {
         .time_ns = time_ns, .weight_ns = weight_ns, .thread = {who}, .stack = {stack}};
-    assert_int_equal(timeline_append(timeline, &sample, NULL), STATUS_OK);
+    assert_int_equal(timeline_append(timeline, &sample, 1, NULL), STATUS_OK);
 }
 
 struct timeline_case {
@@ -341,7 +341,7 @@ static void test_timeline_full_disk(void **state) {
     for (; count < 100000 && status == STATUS_OK; count++) {
         struct sample sample = {
             .time_ns = (count + 1) * 10, .weight_ns = 10, .thread = {1}, .stack = {1 + count % 2}};
-        status = timeline_append(timeline, &sample, &error);
+        status = timeline_append(timeline, &sample, 1, &error);
     }
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
     signal(SIGXFSZ, old_handler);

@@ -1,0 +1,44 @@
+#include "profiler/identity.h"
+
+#include <string.h>
+
+#include "profiler/base/buffer.h"
+#include "reader/symbols.h"
+
+static struct string_id take(struct trace *trace, struct buffer *text) {
+    struct string_id id = trace_text(trace, text->data, text->length);
+    buffer_deinit(text);
+    return id;
+}
+
+static struct string_id build_id_of(struct trace *trace, const struct process *process,
+                                    const struct runtime *runtime) {
+    struct buffer text = {0};
+    struct maps maps;
+    if (maps_read(process, &maps, NULL) == STATUS_OK) {
+        symbols_append_build_id(process, &maps, runtime->address.addr, &text);
+        maps_free(&maps);
+    }
+    return take(trace, &text);
+}
+
+void identity_note(struct trace *trace, const struct process *process,
+                   const struct runtime *runtime) {
+    struct buffer name = {0};
+    struct buffer command = {0};
+    struct buffer executable = {0};
+    process_name(process, &name);
+    process_command(process, &command);
+    process_executable(process, &executable);
+    struct trace_process row = {
+        .pid = (uint32_t)process->pid,
+        .start_ticks = process->start_ticks,
+        .parent_pid = (uint32_t)process_parent(process),
+        .name = take(trace, &name),
+        .command = take(trace, &command),
+        .executable = take(trace, &executable),
+        .build_id = build_id_of(trace, process, runtime),
+        .python_version = trace_text(trace, runtime->version, strlen(runtime->version)),
+    };
+    trace_intern_process(trace, &row);
+}

@@ -1,0 +1,107 @@
+#include "profiler/replay.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "profiler/outputs.h"
+#include "profiler/recording/reader.h"
+#include "profiler/recording/selection.h"
+#include "profiler/report.h"
+
+static enum status open_recording(const char *path, FILE **out, struct error *error) {
+    *out = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    return *out != NULL ? STATUS_OK : error_set(error, STATUS_BAD_RECORDING, "opening %s", path);
+}
+
+/* Says where the detail does not which file it is about. */
+static enum status read_recording(const char *path, struct trace *trace, struct reading *reading,
+                                  struct error *error) {
+    FILE *in;
+    struct error why = {0};
+    *reading = (struct reading){0};
+    enum status status = open_recording(path, &in, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = reader_read(in, trace, reading, &why);
+    fclose(in);
+    if (status != STATUS_OK) {
+        error_set(error, status, "%s: %s", path, why.detail);
+        error->os_errno = why.os_errno;
+    }
+    return status;
+}
+
+/* What the file does not hold is said, however quiet: the profile is not all of it. */
+static void tell_cut(const struct reading *reading) {
+    double end_s = (double)reading->end_ns / 1e9;
+    if (reading->is_cut) {
+        fprintf(stderr,
+                "pyrometer: the recording ends in the middle of a chunk; shown up to %.3f s\n",
+                end_s);
+    } else if (!reading->is_finished) {
+        fprintf(stderr,
+                "pyrometer: the recording has no end: it still grows, or its profiler was killed; "
+                "shown up to %.3f s\n",
+                end_s);
+    }
+}
+
+/* Writes what was selected. Returns the exit status. */
+static int show(const struct options *options, struct trace *trace, struct error *error) {
+    struct outputs outputs;
+    outputs_init(&outputs, options, trace);
+    int result = EXIT_DONE;
+    if (outputs_prepare(&outputs, (int)trace->run.pid, error) != STATUS_OK) {
+        result = report_failure(error);
+    } else {
+        outputs_write_all(&outputs);
+        result = (int)status_exit(outputs.status);
+    }
+    outputs_deinit(&outputs);
+    if (result == EXIT_DONE && trace->health.samples == 0) {
+        error_set(error, STATUS_NO_SELECTED, "%s", options->recording_path);
+        error->os_errno = 0;
+        result = report_failure(error);
+    } else if (result == EXIT_DONE && !options->is_quiet) {
+        report_quality(trace);
+    }
+    return result;
+}
+
+static int show_selected(const struct options *options, const struct trace *all,
+                         const struct reading *reading, struct error *error) {
+    struct trace selected;
+    bool has_timeline = outputs_need_timeline(options, false);
+    enum status status = trace_init(&selected, has_timeline, error);
+    if (status == STATUS_OK) {
+        status = selection_apply(&options->selection, all, reading, &selected, error);
+    }
+    int result = status == STATUS_OK ? show(options, &selected, error) : report_failure(error);
+    trace_deinit(&selected);
+    return result;
+}
+
+int replay(const struct options *options) {
+    struct trace trace;
+    struct reading reading = {0};
+    struct error error = {0};
+    bool is_all = selection_is_all(&options->selection);
+    enum status status =
+        trace_init(&trace, !is_all || outputs_need_timeline(options, false), &error);
+    if (status == STATUS_OK) {
+        status = read_recording(options->recording_path, &trace, &reading, &error);
+    }
+    int result;
+    if (status != STATUS_OK) {
+        result = report_failure(&error);
+    } else {
+        tell_cut(&reading);
+        result = is_all ? show(options, &trace, &error)
+                        : show_selected(options, &trace, &reading, &error);
+    }
+    reading_deinit(&reading);
+    trace_deinit(&trace);
+    return result;
+}

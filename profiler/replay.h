@@ -1,0 +1,10 @@
+/* The verb `replay`: a recording becomes any other format. */
+#ifndef PYROMETER_PROFILER_REPLAY_H
+#define PYROMETER_PROFILER_REPLAY_H
+
+#include "profiler/options.h"
+
+/* Reads options->recording_path, writes the outputs. Returns the exit status. */
+int replay(const struct options *options);
+
+#endif
