@@ -132,7 +132,6 @@ test: built-for-tests ## what CI runs: lint, both compilers, sanitizers, every t
 test-all: built-for-tests ## the same with every test in every build, and the long set
 	-$(QUIET)tests/setup/freethreaded.sh
 	$(QUIET)PYROMETER_LONG=1 $(PYTHON) tests/run.py $(EVERYTHING) $(call suites,unit golden live,$(SAN_BUILD) $(CLANG_BUILD))
-
 fuzz: ## ten minutes of libFuzzer for what reads recordings
 	$(QUIET)CLANG=$(CLANG) tests/fuzz/fuzz.sh 600
 bench: all ## measure against the peers there are: make bench BENCH='--only rate'

@@ -160,7 +160,8 @@ static struct timeline_run run_of(const struct sample *sample, uint32_t count,
 
 static bool run_merge(struct timeline_run *last, const struct timeline_run *run) {
     if (last->stack.id != run->stack.id || last->state != run->state ||
-        last->start_ns + last->weight_ns != run->start_ns || last->samples > UINT32_MAX - run->samples) {
+        last->start_ns + last->weight_ns != run->start_ns ||
+        last->samples > UINT32_MAX - run->samples) {
         return false;
     }
     last->weight_ns += run->weight_ns;

@@ -162,7 +162,7 @@ enum status trace_add_many(struct trace *trace, const struct sample *sample, uin
     struct trace_tally *row = table_row(&trace->tallies, table_intern(&trace->tallies, &tally));
     row->samples += count;
     row->weight_ns += sample->weight_ns;
-    trace->weight_ns_squares += (double)sample->weight_ns * (double)sample->weight_ns;
+    trace->weight_ns_squares += (double)sample->weight_ns * (double)sample->weight_ns / count;
     return STATUS_OK;
 }
 

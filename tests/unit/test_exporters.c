@@ -521,7 +521,7 @@ static void test_memory_does_not_grow_with_time(void **state) {
         struct error error;
         assert_int_equal((*at)->write(&trace, out, &error), STATUS_OK);
     }
-    assert_in_range(peak_kb() - before, 0, 8000);
+    assert_true(peak_kb() - before < 8000); /* it may have given some back */
     struct runs runs = {0};
     assert_int_equal(timeline_each(trace.timeline, who, add_run, &runs), STATUS_OK);
     assert_int_equal(runs.count, 1000000);
