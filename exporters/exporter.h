@@ -19,10 +19,10 @@ struct exporter {
     const char *help;              /* one line for --help */
     bool needs_timeline;           /* trace->timeline must be there */
     bool needs_sources;            /* trace->sources is used as far as it is filled */
-    bool grows;                    /* written as samples come, by profiler/recording/writer.h; write()
-                                      is for a trace that is there already */
-    bool needs_base;               /* trace->base must be there, with a timeline of its own */
-    bool gzips;                    /* compressed when the path ends in ".gz" */
+    bool grows;      /* written as samples come, by profiler/recording/writer.h; write()
+                        is for a trace that is there already */
+    bool needs_base; /* trace->base must be there, with a timeline of its own */
+    bool gzips;      /* compressed when the path ends in ".gz" */
 
     /* Writes `trace` to `out`. The caller opens, flushes, checks and closes `out`: a failed write
      * may be left for it to find with ferror(). Returns a status of its own for anything else.

@@ -14,8 +14,8 @@ struct buffer {
 /* A zeroed buffer is an empty one. */
 void buffer_deinit(struct buffer *buffer);
 void buffer_clear(struct buffer *buffer);
-/* Makes room for `bytes` more and a terminator. Returns where they go; the length is the caller's to
- * change. */
+/* Makes room for `bytes` more and a terminator. Returns where they go; the length is the caller's
+ * to change. */
 char *buffer_reserve(struct buffer *buffer, size_t bytes);
 void buffer_append(struct buffer *buffer, const void *data, size_t bytes);
 void buffer_printf(struct buffer *buffer, const char *format, ...)
