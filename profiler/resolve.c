@@ -171,13 +171,14 @@ static bool is_call(struct climb *climb, size_t depth, struct step *step, const 
     }
     const struct raw_frame *caller = frame_at_depth(climb, depth);
     const struct raw_frame *callee = frame_at_depth(climb, depth + 1);
+    bool is_watched = caller->is_watched && callee->is_watched && !callee->is_patched;
     bool is_still = caller->is_still && callee->is_alive;
     struct call call = {
         .caller = caller_of(climb, step),
         .callee = {next->known, callee->function, callee->is_from_c},
-        .sight = !caller->is_watched || !callee->is_watched ? SIGHT_NONE
-                 : is_still                                 ? SIGHT_STILL
-                                                            : SIGHT_MOVED,
+        .sight = !is_watched ? SIGHT_NONE
+                 : is_still  ? SIGHT_STILL
+                             : SIGHT_MOVED,
     };
     enum verdict verdict = verify_call(climb->resolve->verify, &call, climb->now_ns, &step->offset);
     climb->resolved.flags |= verdict == VERDICT_MENDED ? SAMPLE_MENDED : 0;

@@ -18,8 +18,8 @@ enum {
     BASE_REACH = 2048, /* a base frame so near to the thread's fields is copied with them */
     NEW_LINKS = 64,    /* of one chain that are remembered */
     TOP_FRAMES = 32,   /* of the last whole chain that are remembered */
-    LOOSE_FRAMES = 2,  /* of a chain that broke off so early nothing is shown */
-    TORN_RETRIES = 3,  /* looks at one thread again, in the same tick, when its chain broke */
+    CHUNK_BYTES = 1 << 16,
+    TORN_RETRIES = 8, /* looks at one thread again, in the same tick, when its chain broke */
 };
 
 /* A stretch of a structure that holds some of its fields. */
@@ -246,33 +246,46 @@ static void note_seen(struct descent *descent, enum link_kind kind, uint64_t pre
     }
 }
 
-/* What a frame is and where it leads, by itself and by what was known of it. */
-static enum frame_class take_links(const struct walk *walk, const struct slot *slot,
-                                   const struct view *view, struct descent *descent,
-                                   uint64_t *previous) {
-    const struct layout *layout = walk->runtime->layout;
-    enum frame_class class = frame_kind_of(layout, view, &descent->may_end);
-    const struct link *known = class == CLASS_PYTHON ? links_find(&slot->links, descent->at) : NULL;
-    bool is_overwritten = known != NULL && known->kind == LINK_ENTRY;
-    if (is_overwritten || (known != NULL && *previous == 0)) {
-        descent->is_patched = true;
-        descent->may_end = false;
-        *previous = known->previous;
-        return is_overwritten ? CLASS_ENTRY : CLASS_PYTHON;
-    }
-    if (class == CLASS_ENTRY || is_generators(layout, view)) {
-        note_seen(descent, class == CLASS_ENTRY ? LINK_ENTRY : LINK_GENERATOR, *previous);
-    }
-    return class;
+/* What looks like an entry frame amid Python's is one of those, half made. */
+static bool is_far(uint64_t a, uint64_t b) {
+    return (a > b ? a - b : b - a) > CHUNK_BYTES;
 }
 
-/* Where to go on when nothing can be read at `at`: an entry frame that was overwritten may have
- * led there. */
-static bool take_detour(const struct slot *slot, struct descent *descent) {
-    const struct link *known = links_find(&slot->links, descent->from);
-    if (known == NULL || known->kind != LINK_ENTRY || known->previous == descent->at) {
+/* Where a frame leads, by itself or, if that has been taken away, by what was known of it. */
+static uint64_t take_link(const struct walk *walk, const struct slot *slot, const struct view *view,
+                          enum frame_class class, uint64_t previous, struct descent *descent) {
+    if (class == CLASS_ENTRY && is_far(descent->at, previous)) {
+        note_seen(descent, LINK_ENTRY, previous);
+    }
+    if (class == CLASS_ENTRY) {
+        return previous;
+    }
+    const struct link *known = previous == 0 ? links_find(&slot->links, descent->at) : NULL;
+    if (known != NULL && known->kind == LINK_GENERATOR) {
+        descent->is_patched = true;
+        descent->may_end = false;
+        return known->previous;
+    }
+    if (is_generators(walk->runtime->layout, view)) {
+        note_seen(descent, LINK_GENERATOR, previous);
+    }
+    return previous;
+}
+
+/* Goes on from `at` to where it led in the last looks, if it was an entry frame then and is one no
+ * more, or leads to `nowhere` now. */
+static bool take_detour(struct walk *walk, const struct slot *slot, size_t first, uint64_t at,
+                        uint64_t nowhere, struct descent *descent) {
+    struct raw_look *look = &walk->look;
+    const struct link *known = links_find(&slot->links, at);
+    if (known == NULL || known->kind != LINK_ENTRY || known->previous == nowhere) {
         return false;
     }
+    if (look->frame_count > first) {
+        look->frames[look->frame_count - 1].is_from_c = true;
+        look->frames[look->frame_count - 1].is_patched = true;
+    }
+    descent->from = at;
     descent->at = known->previous;
     descent->is_patched = true;
     return true;
@@ -302,13 +315,18 @@ static bool descend(struct walk *walk, struct slot *slot, struct descent *descen
                     uint64_t base, enum status *status_out) {
     struct view view = {view_frame(walk, slot, descent->at, status_out), walk->frame_fields.at};
     if (view.bytes == NULL) {
-        return take_detour(slot, descent);
+        return take_detour(walk, slot, first, descent->from, descent->at, descent);
     }
-    uint64_t previous;
-    struct raw_frame frame = frame_decode(walk->runtime->layout, &view, &previous);
-    enum frame_class class = take_links(walk, slot, &view, descent, &previous);
+    uint64_t link;
+    struct raw_frame frame = frame_decode(walk->runtime->layout, &view, &link);
+    enum frame_class class = frame_kind_of(walk->runtime->layout, &view, &descent->may_end);
+    if (class == CLASS_PYTHON && take_detour(walk, slot, first, descent->at, 0, descent)) {
+        return true;
+    }
+    uint64_t previous = take_link(walk, slot, &view, class, link, descent);
     if (class == CLASS_PYTHON) {
         frame.at = descent->at;
+        frame.is_patched = previous != link;
         frame.is_from_c = is_from_c(walk->runtime->layout, &view);
         push_frame(&walk->look, frame);
     } else if (descent->at != base && walk->look.frame_count > first) {
@@ -575,19 +593,15 @@ static bool walk_copy(struct walk *walk, struct slot *slot, const struct view *f
 }
 
 /* When no way leads down from the newest frames, as they are gone and what they were linked to has
- * been overwritten: what of the last whole chain still hangs together. If that is nothing either,
- * what there was stays. */
+ * been overwritten: what of the last whole chain still hangs together, if that is more. */
 static void fall_back(struct walk *walk, struct slot *slot, struct raw_thread *raw,
                       enum status *status_out) {
     size_t end = walk->look.frame_count;
-    if (raw->frame_count > LOOSE_FRAMES) {
-        return;
-    }
     for (size_t i = 0; i < slot->top_count && *status_out == STATUS_OK; i++) {
         bool is_whole = follow_chain(walk, slot, slot->top[i], slot->base, status_out);
         size_t count = walk->look.frame_count - end;
         const struct raw_frame *frames = walk->look.frames + end;
-        bool is_rooted = is_whole && count > 0 && frames[0].at == slot->top[i] &&
+        bool is_rooted = is_whole && count > raw->frame_count && frames[0].at == slot->top[i] &&
                          (slot->base != 0 || frames[count - 1].at == slot->bottom);
         if (is_rooted) {
             raw->first_frame = end;

@@ -25,11 +25,11 @@ struct raw_frame {
     uint64_t function;   /* address of its function object (3.11 only, where versions are there) */
     uint64_t globals;    /* address of the dict of its globals */
     uint32_t tlbc_index; /* which copy of the bytecode the position is in (free-threaded 3.14-) */
+    bool is_patched;     /* that the frame below called it is known from the last looks alone */
     bool is_watched;     /* it was copied twice: the next two are known, else they are false */
-    /* Alive: still on the stack after
-     * its copy was taken, of the same code and called by the same frame. Still: moreover at the
-     * same instruction. Of a call whose caller was still and whose callee was alive, it is known
-     * that it was. */
+    /* Alive: still on the stack after its copy was taken, of the same code and called by the same
+     * frame. Still: moreover at the same instruction. Of a call whose caller was still and whose
+     * callee was alive, it is known that it was. */
     bool is_alive;
     bool is_still;
     bool is_from_c; /* entered through C code: any instruction of its caller may have done that */

@@ -268,7 +268,7 @@ static void chain_into_nowhere(struct python *python) {
     watcher_open(&watcher, python);
     watcher_start_at(&watcher, &thread, 9);
     watcher_look(&watcher);
-    size_t index = thread.count - 4;
+    size_t index = 2;
     uint64_t frame = thread.frames[index].address;
     uint64_t link = python_get(python, frame, link_field(python));
     static const uint64_t nowhere[] = {8, 0x1000, UINT64_C(1) << 63, UINT64_MAX - 7, UINT64_MAX};
@@ -310,7 +310,7 @@ static void chain_that_ends_too_soon(struct python *python) {
     watcher_start_at(&watcher, &thread, 9);
     watcher_look(&watcher);
     if (python->layout->entry_frames != ENTRY_FRAMES_NONE) {
-        size_t index = thread.count - 3;
+        size_t index = 2;
         python_set(python, thread.frames[index].address, link_field(python), 0);
         watcher_look(&watcher);
         expect_cut(&watcher, &thread, index);
@@ -327,10 +327,11 @@ static void chain_that_ends_in_a_generator(struct python *python) {
     watcher_open(&watcher, python);
     watcher_start_at(&watcher, &thread, 3);
     watcher_look(&watcher);
+    size_t index = thread.count;
     python_call_elsewhere(python, &thread, python_function(python, "generator"), 2);
-    python_call(python, &thread, python_function(python, "helper"), 2);
-    python_call(python, &thread, python_function(python, "helper"), 2);
-    size_t index = thread.count - 3;
+    while (thread.count < 2 * index) {
+        python_call(python, &thread, python_function(python, "helper"), 2);
+    }
     uint64_t frame = thread.frames[index].address;
     uint64_t link = python_get(python, frame, link_field(python));
     python_set(python, frame, link_field(python), 0);
