@@ -1,14 +1,11 @@
 // Our files in the real speedscope, and against the schema that comes with it.
 
-import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import Ajv from "ajv";
-import {
-  BOUND_MS, PYROMETER, Skip, expect, expectEqual, finish, openBrowser, openPage, scratchFolder, serve, test,
-  writeFixedTrace,
-} from "./lib.mjs";
+import { BOUND_MS, expect, expectEqual, finish, openBrowser, openPage, serve, test, writeFixedTrace } from "./lib.mjs";
+import { realRun } from "./profiles.mjs";
 
 const require = createRequire(import.meta.url);
 const RELEASE = join(dirname(require.resolve("speedscope/package.json")), "dist/release");
@@ -143,21 +140,6 @@ spin_here(end)
 thread.join()
 `;
 
-/** The file of a real run. */
-function realRun() {
-  if (!existsSync(PYROMETER)) {
-    throw new Skip(`${PYROMETER} was not built`);
-  }
-  const folder = scratchFolder();
-  const program = join(folder, "two_threads.py");
-  const file = join(folder, "real.speedscope.json");
-  writeFileSync(program, PROGRAM);
-  const command = ["run", "-r", "200", "-o", file, "--", "python3", program];
-  const { status, stderr } = spawnSync(PYROMETER, command, { encoding: "utf8", timeout: BOUND_MS });
-  expectEqual(status, 0, `pyrometer ${command.join(" ")}: exit status, after "${stderr}"`);
-  return file;
-}
-
 test("fixed trace: written, and the browser opens", async () => {
   fixed = join(writeFixedTrace(), "speedscope.speedscope.json");
   context = await openBrowser(WEBGL);
@@ -179,7 +161,7 @@ test("fixed trace: the viewer shows threads, functions and times as written", as
 });
 
 test("real run: valid, and shown with both threads", async () => {
-  const file = realRun();
+  const [file] = realRun(PROGRAM, ["-r", "200"], [".speedscope.json"]);
   checkSchema(file);
   checkNumbers(file);
   const seen = await view(file, "spin_here");
