@@ -109,6 +109,12 @@ function functionAt(file, line) {
   return found;
 }
 
+// 0 when no line is known.
+function hottestLine(file, by) {
+  return file.hot.reduce((best, line) =>
+    (!best || file.lines.get(line)[by] > file.lines.get(best)[by] ? line : best), 0);
+}
+
 // The line of a function to show: its hottest, else where it begins.
 function bestLine(fn, by) {
   let best = null;

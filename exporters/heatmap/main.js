@@ -5,23 +5,29 @@ const state = { file: null, fn: null, line: 0, by: "self", hotOnly: false, query
   literal: false, list: "files", pointed: null };
 
 const source = makeSource({ box: $("lines"), focus: $("lines"), map: $("map"), state, pick: pickLine });
-const files = makeFiles({ profile, state, open: (file) => openFile(file, true) });
+const files = makeFiles({ profile, state, open: openFile });
 const functions = makeFunctions({ profile, state, open: openFunction });
 
 const HINT = $("detail").textContent;
 
 // --- Changes.
 
-function openFile(file, step) {
+// What is named show... leaves the address alone; what is named otherwise is a step in it, or saved.
+function showInSource(file) {
   if (state.file !== file) {
     state.file = file;
     state.line = 0;
     state.pointed = null;
     source.show();
     showFile();
+    if (file) source.reveal(hottestLine(file, state.by));
   }
   files.redraw();
-  save(step);
+}
+
+function openFile(file) {
+  showInSource(file);
+  save(true);
 }
 
 // Which file is open, into the line above the source.
@@ -42,16 +48,16 @@ function setFunction(fn) {
 
 function openFunction(fn) {
   setFunction(fn);
-  if (fn.file.id) openFile(fn.file, false);
+  if (fn.file.id) showInSource(fn.file);
   const line = bestLine(fn, state.by);
-  if (line && fn.file.id) goToLine(line);
+  if (line && fn.file.id) showLine(line);
   source.redraw();
   save(true);
 }
 
-function goToLine(line) {
+function showLine(line) {
   state.line = line;
-  if (!source.has(line) && state.hotOnly) setHotOnly(false);
+  if (!source.has(line) && state.hotOnly) showHot(false);
   source.reveal(line);
 }
 
@@ -69,18 +75,22 @@ function point(row, go) {
   state.pointed = row ? { row, file: state.fn.file } : null;
   $("detail").textContent = row ? clip(sayInstruction(row), 400) : HINT;
   if (row && go && row.line) {
-    if (state.file !== state.fn.file) openFile(state.fn.file, false);
-    if (!source.has(row.line) && state.hotOnly) setHotOnly(false);
+    if (state.file !== state.fn.file) showInSource(state.fn.file);
+    if (!source.has(row.line) && state.hotOnly) showHot(false);
     source.reveal(row.line);
   }
   source.redraw();
 }
 
-function setHotOnly(on) {
+function showHot(on) {
   state.hotOnly = on;
   $("hot").setAttribute("aria-pressed", on);
   source.show();
   if (state.line) source.reveal(state.line);
+}
+
+function setHotOnly(on) {
+  showHot(on);
   save();
 }
 
@@ -93,12 +103,16 @@ function setBy(by) {
   save();
 }
 
-function setList(list) {
+function showList(list) {
   state.list = list;
   $("files").hidden = list !== "files";
   $("functions").hidden = list !== "functions";
   showChoices();
   (list === "files" ? files : functions).redraw();
+}
+
+function setList(list) {
+  showList(list);
   save();
 }
 
@@ -109,16 +123,20 @@ function showChoices() {
 
 let typed = 0; // timer
 
+function showFound(query) {
+  state.query = query;
+  [state.matching, state.literal] = query ? pattern(query) : [null, false];
+  const found = [files.show(), functions.show()];
+  $("found").textContent = query ? `${count(found[0])} files, ${count(found[1])} functions` : "";
+  $("found").classList.toggle("literal", state.literal);
+  source.redraw();
+}
+
 // Looks for `query`, after a moment without typing unless it is wanted `now`.
 function search(query, now) {
   clearTimeout(typed);
   const run = () => {
-    state.query = query;
-    [state.matching, state.literal] = query ? pattern(query) : [null, false];
-    const found = [files.show(), functions.show()];
-    $("found").textContent = query ? `${count(found[0])} files, ${count(found[1])} functions` : "";
-    $("found").classList.toggle("literal", state.literal);
-    source.redraw();
+    showFound(query);
     save();
   };
   if (now) run();
@@ -176,18 +194,19 @@ function restore() {
   }
   const { f = "", l = "", fn = "", v = "", s = "" } = get;
   Object.assign(state, { hotOnly: v.includes("h"), by: v.includes("t") ? "total" : "self",
-    list: v.includes("f") ? "functions" : "files", file: null, line: 0 });
+    list: v.includes("f") ? "functions" : "files" });
   $("hot").setAttribute("aria-pressed", state.hotOnly);
   $("query").value = s;
-  search(s, true);
-  setList(state.list);
+  showFound(s);
+  showList(state.list);
   const wanted = profile.functions.find(({ id }) => id === Number(fn));
   const hottest = profile.functions.filter((each) => each.file.id).sort((a, b) => b.self - a.self)[0];
   const file = profile.files.find(({ id }) => id === Number(f));
   setFunction(wanted || hottest || null);
-  openFile(file || (state.fn && state.fn.file.id ? state.fn.file : profile.files[0] || null), false);
+  state.file = null; // so that it is shown anew
+  showInSource(file || (state.fn && state.fn.file.id ? state.fn.file : profile.files[0] || null));
   const line = Math.floor(Number(l)) || (state.fn && state.fn.file === state.file ? bestLine(state.fn, state.by) : 0);
-  if (state.file && line > 0 && line <= state.file.length) goToLine(line);
+  if (state.file && line > 0 && line <= state.file.length) showLine(line);
   source.redraw();
   showFile();
   save();
@@ -248,5 +267,12 @@ window.pyrometer = Object.freeze({
   },
   files: () => files.rows.map(({ group, folder, file }) => (file
     ? { file: file.path, self: file.self, total: file.total } : { group, folder })),
+  // Of the function: callers and callees with counts, and its bytecode.
+  get about() {
+    const { fn } = state, calls = (list) => list.map(({ fn: { name }, total }) => [name, total]);
+    return fn && { callers: calls(fn.callers), callees: calls(fn.callees),
+      bytecode: fn.codes.map(({ rows }) => rows.map(({ offset, opcode, base, samples }) =>
+        ({ offset, opcode, base, samples }))) };
+  },
   functions: () => functions.rows.map(({ name, self, total }) => ({ name, self, total })),
 });

@@ -33,6 +33,7 @@ function makeSource({ box, focus, map, state, pick }) {
       const [heat, number, self, total, code] = row.children;
       const line = shown[index], { file, by } = state, counts = file.lines.get(line);
       row.classList.toggle("gap", !line);
+      row.classList.toggle("pointed", isPointed(line));
       row.classList.toggle("picked", line > 0 && line === state.line);
       number.textContent = line || "⋯";
       self.textContent = counts && counts.self ? count(counts.self) : "";
@@ -45,10 +46,16 @@ function makeSource({ box, focus, map, state, pick }) {
 
   const heatOf = (value, most) => (value ? 0.12 + 0.88 * Math.sqrt(value / most) : 0);
 
+  // Whether the instruction that is pointed at stands for something in this line.
+  function isPointed(line) {
+    const { pointed, file } = state;
+    return Boolean(line && pointed && pointed.file === file && line >= pointed.row.line
+      && line <= (pointed.row.end_line || pointed.row.line));
+  }
+
   function fillCode(code, line) {
     const text = line && state.file.text ? state.file.text[line - 1] ?? "" : "";
-    const span = line && state.pointed && state.pointed.file === state.file
-      ? spanIn(state.pointed.row, line, text) : null;
+    const span = isPointed(line) ? spanIn(state.pointed.row, line, text) : null;
     code.replaceChildren();
     if (span) {
       code.append(visibleCode(text.slice(0, span[0])),
