@@ -26,6 +26,8 @@ function showInSource(file) {
 }
 
 function openFile(file) {
+  const [hottest] = file.functions.slice().sort((a, b) => b[state.by] - a[state.by]);
+  if (hottest) setFunction(hottest);
   showInSource(file);
   save(true);
 }
@@ -127,7 +129,7 @@ function showFound(query) {
   state.query = query;
   [state.matching, state.literal] = query ? pattern(query) : [null, false];
   const found = [files.show(), functions.show()];
-  $("found").textContent = query ? `${count(found[0])} files, ${count(found[1])} functions` : "";
+  $("found").textContent = query ? `${several(found[0], "file")}, ${several(found[1], "function")}` : "";
   $("found").classList.toggle("literal", state.literal);
   source.redraw();
 }

@@ -113,7 +113,7 @@ function callList(calls, whole, none, open) {
     const text = element("span", "name");
     text.append(element("span", "title", clip(visible(fn.name), 300)), element("span", "dim", shortPlace(fn)));
     button.append(text, element("b", "", count(total)), cell(total, whole));
-    button.title = clip(`${visible(fn.name)} (${visible(placeOf(fn))}): ${count(total)} samples`, 400);
+    button.title = clip(`${visible(fn.name)} (${visible(placeOf(fn))}): ${several(total, "sample")}`, 400);
     button.addEventListener("click", () => open(fn));
     list.append(button);
   }
@@ -152,7 +152,7 @@ function makeListing(code, point) {
       heat.style.opacity = row.samples ? 0.12 + 0.88 * Math.sqrt(row.samples / most) : 0;
       line.classList.toggle("cold", !row.samples);
       line.replaceChildren(heat, element("span", "offset", row.offset),
-        element("span", "opcode", visible(row.opcode)),
+        element("span", row.base === row.opcode ? "opcode whole" : "opcode", visible(row.opcode)),
         element("span", "base", row.base === row.opcode ? "" : visible(row.base)),
         element("span", "argument", row.argument || ""),
         element("b", "", row.samples ? count(row.samples) : ""),
@@ -179,7 +179,7 @@ function showFunction({ profile, state, open, point }) {
   }
   const numbers = element("dl");
   for (const [name, value] of [["self", fn.self], ["total", fn.total]])
-    numbers.append(element("dt", "", name), element("dd", "", `${count(value)} samples, ${share(value, whole)}`));
+    numbers.append(element("dt", "", name), element("dd", "", `${several(value, "sample")}, ${share(value, whole)}`));
   const parts = [element("h2", "title", clip(visible(fn.name), 400)),
     element("p", "dim place", clip(visible(placeOf(fn)), 400)), numbers,
     element("h3", "", "Callers"), callList(fn.callers, fn.total, "None: it is where a thread begins", open),
@@ -188,7 +188,7 @@ function showFunction({ profile, state, open, point }) {
   parts[6].id = "callees";
   fn.codes.forEach((code, i) => {
     const of = fn.codes.length > 1 ? ` ${i + 1} of ${fn.codes.length}` : "";
-    parts.push(element("h3", "", `Bytecode${of}, ${count(code.samples)} samples`),
+    parts.push(element("h3", "", `Bytecode${of}, ${several(code.samples, "sample")}`),
       makeListing(code, point));
   });
   panel.replaceChildren(...parts);

@@ -25,6 +25,8 @@ function clip(text, length) {
 
 const count = (n) => Math.round(n).toLocaleString("en-US");
 
+const several = (n, what) => `${count(n)} ${what}${n === 1 ? "" : "s"}`;
+
 function three(x) {
   return x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(2);
 }
