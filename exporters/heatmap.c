@@ -131,5 +131,6 @@ const struct exporter exporter_heatmap = {
     .name = "heatmap",
     .extensions = extensions,
     .help = "source with the heat of every line, and bytecode with --opcodes; one HTML page",
+    .needs_sources = true,
     .write = write_heatmap,
 };
