@@ -18,7 +18,7 @@ enum {
 
 static bool is_all_verified(const struct dumped_thread *threads, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        if ((threads[i].flags & SAMPLE_UNVERIFIED) != 0) {
+        if ((threads[i].flags & SAMPLE_UNVERIFIED) != 0 || threads[i].has_doubts) {
             return false;
         }
     }
@@ -53,8 +53,8 @@ static enum status look_once(struct session *session, struct roster *roster,
             resolved = resolve_stack(session->resolve, look, thread, now_ns);
             walk_doubt(session->walk, thread->slot, resolved.doubt_depth);
         }
-        (*out)[(*count_out)++] =
-            (struct dumped_thread){member.thread, resolved.stack, resolved.flags};
+        (*out)[(*count_out)++] = (struct dumped_thread){member.thread, resolved.stack,
+                                                        resolved.flags, resolved.has_doubts};
     }
     return STATUS_OK;
 }

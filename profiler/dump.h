@@ -15,6 +15,7 @@ struct dumped_thread {
     struct thread_ref thread;
     struct stack_id stack; /* 0: it runs no Python code */
     uint32_t flags;        /* enum sample_flag */
+    bool has_doubts;       /* another look may tell more */
 };
 
 /* Looks once (some times more, for threads whose stack moved meanwhile), with `is_blocking` while

@@ -13,6 +13,8 @@
 enum {
     WAKE_MS = 100,
     HOUSEKEEPING_MS = 50,
+    REHEARSALS = 12, /* more than verify.c asks of a call that was never seen moving */
+    REHEARSAL_NS = 300000,
     ATTACH_AGAIN_MS = 2000, /* after exec: how long to look for a Python in the new program */
 };
 
@@ -240,6 +242,30 @@ static enum status keep_house(struct sampler *sampler, uint64_t now_ns) {
     return session_is_stale(&sampler->session) ? STATUS_NOT_READY : STATUS_OK;
 }
 
+/* ---- before the first tick ---- */
+
+/* Looks that are no samples, so that what stands still when we come is known to do so from the
+ * first sample on. A program that we start ourselves has nothing that stands still yet. */
+static void rehearse(struct sampler *sampler) {
+    const struct raw_look *look;
+    for (int i = 0; i < REHEARSALS && !sampler->plan->keep_waiting; i++) {
+        uint64_t now_ns = clock_monotonic_ns();
+        if (walk_look(sampler->session.walk, &look) != STATUS_OK ||
+            resolve_check(sampler->session.resolve, look, now_ns) != STATUS_OK) {
+            return;
+        }
+        for (size_t at = 0; at < look->thread_count; at++) {
+            const struct raw_thread *thread = &look->threads[at];
+            struct resolved resolved =
+                resolve_stack(sampler->session.resolve, look, thread, now_ns);
+            if (resolved.has_doubts) {
+                walk_doubt(sampler->session.walk, thread->slot, resolved.doubt_depth);
+            }
+        }
+        clock_sleep_until_ns(now_ns + REHEARSAL_NS);
+    }
+}
+
 /* ---- the loop ---- */
 
 /* A target that is gone, or that no longer runs Python, is the end and no failure. */
@@ -292,6 +318,7 @@ enum status sampler_run(const struct process *process, struct trace *trace,
     }
     /* By default the kernel may wake us 50 us late, to save power. */
     prctl(PR_SET_TIMERSLACK, 1UL);
+    rehearse(&sampler);
     sampler.start_ns = clock_monotonic_ns();
     sampler.last_tick_ns = sampler.start_ns;
     trace->run.start_wall_ns = clock_wall_ns();

@@ -16,7 +16,8 @@ enum {
     LOOKS_PER_STEADY_LIKELY = 32, /* the name speaks for it, or a generator, whose link to the
                                      resuming frame stands only while it runs */
     STEADY_ENOUGH = 8,
-    /* The same, if the caller's code speaks against it: only a signal's handler or a finaliser. */
+    /* The same of a call that was seen moving, if the caller's code speaks against it: only a
+     * signal's handler, a finaliser, or what an attribute turned out to be. */
     STEADY_REFUTED = 64,
     COUNT_LIMIT = 1 << 16, /* then both counts are halved: the past fades */
     FIRST_TRY_MS = 2,
@@ -120,7 +121,8 @@ static void count_look(struct edge *edge, enum sight sight) {
 /* Never seen otherwise: a call that takes its time. Else a fair share is asked for. */
 static bool has_stood_still(const struct edge *edge) {
     if (edge->is_refuted) {
-        return edge->steady >= STEADY_REFUTED * (edge->moved + 1);
+        uint32_t enough = edge->moved == 0 ? STEADY_ENOUGH : STEADY_REFUTED;
+        return edge->steady >= enough * (edge->moved + 1);
     }
     uint32_t least = edge->moved == 0 && !edge->is_other ? STEADY_FIRST : edge->least;
     least = edge->is_alike ? 1 : least;
@@ -220,7 +222,9 @@ enum verdict verify_call(struct verify *verify, const struct call *call, uint64_
     if (edge->proved_offset == call->caller.offset) {
         return VERDICT_GOOD;
     }
-    if (has_stood_still(edge) && edge->steady >= STEADY_ENOUGH) {
+    bool is_known_well = edge->steady >= STEADY_ENOUGH ||
+                         (edge->proved_offset != WITNESS_NOWHERE && edge->moved == 0);
+    if (has_stood_still(edge) && is_known_well) {
         return VERDICT_GOOD;
     }
     if (edge->proved_offset != WITNESS_NOWHERE) {

@@ -308,7 +308,7 @@ static void names_speak_against_another(struct python *python) {
     struct statement statement = make_statement(&bench);
     struct call call = call_by_name(&bench, &statement, bench.other);
     call.sight = SIGHT_STILL;
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 7; i++) { /* with one more it would be a call that takes its time */
         expect_verdict(&bench, &call, VERDICT_UNKNOWN);
     }
     call.sight = SIGHT_MOVED;
