@@ -20,7 +20,7 @@ SANITIZERS = address,undefined
 # --- What follows from them ------------------------------------------------------------------------
 WARNINGS = -Wall -Wextra -Werror -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes \
            -Wmissing-prototypes -Wold-style-definition -Wvla -Wundef -Wpointer-arith -Wwrite-strings \
-           -Wcast-qual -Wformat=2 -Wswitch-enum
+           -Wcast-qual -Wformat=2 -Wswitch-enum -Wno-enum-float-conversion
 
 comma  := ,
 dashed  = $(subst $(comma),-,$(1))
