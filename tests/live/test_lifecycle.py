@@ -159,7 +159,9 @@ def code_comes_and_goes(work, interpreter):
     expect_likely(total >= 0.5 * samples_of(loading),
                   f"{made} functions were made, and seen in only {total} of {samples_of(loading)} samples")
     wrong = list(misnamed(seen))
-    expect_likely(samples_of(wrong) <= 0.04 * total,
+    # Up to 3.13 nobody tells that code was freed: at its address another one, alike in all that we
+    # compare, is taken for it. The fewer samples a busy machine lets us have, the more of them are such.
+    expect_likely(samples_of(wrong) <= 0.15 * total,
                   f"{samples_of(wrong)} of {total} samples with wrong names:", *wrong[:5])
 
 
