@@ -13,10 +13,9 @@ import time
 from pathlib import Path
 
 from harness import (
-    PYROMETER, Skip, case, each_version, expect, expect_devices_unharmed, expect_equal,
+    MISSING, PYROMETER, UNVERIFIED, Skip, case, each_version, expect, expect_devices_unharmed, expect_equal,
     expect_likely, expect_refusal, expect_status, functions_of, main, need_root, newest, newest_here,
-    own_devices, parse_collapsed, private_mounts, samples_of, three, wait_until,
-    wait_until_asleep)
+    own_devices, parse_collapsed, private_mounts, samples_of, three, wait_until, wait_until_asleep)
 
 NOBODY = 65534
 
@@ -130,6 +129,11 @@ def threads_come_and_go(work, interpreter):
     expect_likely(odd <= 0.01 * total, f"{odd} stacks that begin neither in <module> nor in _bootstrap")
 
 
+def marked(lines):
+    """Lines that say of themselves that they may not be so."""
+    return [line for line in lines if any(f.function in (MISSING, UNVERIFIED) for f in line.frames)]
+
+
 def misnamed(lines):
     """Lines in which code of one made module is called from that of another, or from elsewhere."""
     for line in lines:
@@ -155,9 +159,10 @@ def code_comes_and_goes(work, interpreter):
 
     loading = [line for line in lines if any(f.function == "load" for f in line.frames)]
     seen = [line for line in loading if any(f.function.startswith("made_") for f in line.frames)]
-    total = samples_of(seen)
-    expect_likely(total >= 0.5 * samples_of(loading),
-                  f"{made} functions were made, and seen in only {total} of {samples_of(loading)} samples")
+    total, doubted = samples_of(seen), samples_of(marked(loading))
+    report = f"{made} functions were made, and seen in {total} of {samples_of(loading)} samples, {doubted} unverified"
+    expect_likely(total >= 0.25 * samples_of(loading), report)
+    expect_likely(total + doubted >= 0.5 * samples_of(loading), report)
     wrong = list(misnamed(seen))
     # Up to 3.13 nobody tells that code was freed: at its address another one, alike in all that we
     # compare, is taken for it. The fewer samples a busy machine lets us have, the more of them are such.
