@@ -219,7 +219,7 @@ class Profiler(Process):
     def _has_attached(self):
         """From then on it wants to be woken to the nanosecond, see sampler_run(); only root may look."""
         try:
-            return self._read("timerslack_ns").strip() == "1"
+            return self._read("timerslack_ns") != Path("/proc/self/timerslack_ns").read_text()
         except PermissionError:
             caught = re.search(r"^SigCgt:\s*(\w+)", self._read("status"), re.MULTILINE)[1]
             return int(caught, 16) >> (signal.SIGINT - 1) & 1
