@@ -323,6 +323,7 @@ const struct exporter exporter_firefox = {
     .extensions = extensions,
     .help = "threads, states and CPU use over time, for profiler.firefox.com",
     .needs_timeline = true,
+    .needs_sources = true,
     .gzips = true,
     .write = firefox_write,
 };

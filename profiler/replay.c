@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "profiler/options.h"
 #include "profiler/outputs.h"
 #include "profiler/recording/reader.h"
 #include "profiler/recording/selection.h"

@@ -2,7 +2,7 @@
 #ifndef PYROMETER_PROFILER_REPLAY_H
 #define PYROMETER_PROFILER_REPLAY_H
 
-#include "profiler/options.h"
+struct options;
 
 /* Reads options->recording_path, writes the outputs. Returns the exit status. */
 int replay(const struct options *options);

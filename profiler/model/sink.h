@@ -1,5 +1,5 @@
-/* Where samples go as they are taken: the trace, the progress line, later a recording and a live
- * view. The sampler knows only this. */
+/* Where samples go as they are taken: the trace, a recording, the progress line, later a live view.
+ * The sampler knows only this. */
 #ifndef PYROMETER_MODEL_SINK_H
 #define PYROMETER_MODEL_SINK_H
 

@@ -40,6 +40,7 @@ void trace_deinit(struct trace *trace) {
     table_deinit(&trace->codes);
     table_deinit(&trace->processes);
     table_deinit(&trace->tallies);
+    free(trace->newest_tallies);
     table_deinit(&trace->threads);
     table_deinit(&trace->stacks);
     table_deinit(&trace->frames);
@@ -144,6 +145,28 @@ const struct trace_source *trace_source(const struct trace *trace, struct string
     return id ? table_row(&trace->sources, id) : NULL;
 }
 
+/* The tally of a thread and a stack. Mostly it is the one that was found for this stack last:
+ * looking there first spares the hash table, which is out of the cache when there are many. */
+static struct trace_tally *tally_of(struct trace *trace, struct thread_ref thread,
+                                    struct stack_id stack) {
+    size_t known = trace->newest_capacity;
+    uint32_t newest = stack.id < known ? trace->newest_tallies[stack.id] : 0;
+    struct trace_tally *row = newest != 0 ? table_row(&trace->tallies, newest) : NULL;
+    if (row && row->thread.id == thread.id) {
+        return row;
+    }
+    struct trace_tally tally = {.thread = thread, .stack = stack};
+    uint32_t id = table_intern(&trace->tallies, &tally);
+    if (stack.id >= known) {
+        trace->newest_tallies = memory_grow(trace->newest_tallies, sizeof *trace->newest_tallies,
+                                            (size_t)stack.id + 1, &trace->newest_capacity);
+        memset(trace->newest_tallies + known, 0,
+               (trace->newest_capacity - known) * sizeof *trace->newest_tallies);
+    }
+    trace->newest_tallies[stack.id] = id;
+    return table_row(&trace->tallies, id);
+}
+
 enum status trace_add(struct trace *trace, const struct sample *sample, struct error *error) {
     return trace_add_many(trace, sample, 1, error);
 }
@@ -158,8 +181,7 @@ enum status trace_add_many(struct trace *trace, const struct sample *sample, uin
             return status;
         }
     }
-    struct trace_tally tally = {.thread = sample->thread, .stack = sample->stack};
-    struct trace_tally *row = table_row(&trace->tallies, table_intern(&trace->tallies, &tally));
+    struct trace_tally *row = tally_of(trace, sample->thread, sample->stack);
     row->samples += count;
     row->weight_ns += sample->weight_ns;
     trace->weight_ns_squares += (double)sample->weight_ns * (double)sample->weight_ns / count;
@@ -174,8 +196,9 @@ double trace_draws(const struct trace *trace) {
         samples += (double)tally->samples;
         weight_ns += (double)tally->weight_ns;
     }
-    return trace->weight_ns_squares > 0 ? weight_ns * weight_ns / trace->weight_ns_squares
-                                        : samples;
+    double draws =
+        trace->weight_ns_squares > 0 ? weight_ns * weight_ns / trace->weight_ns_squares : samples;
+    return draws < samples ? draws : samples; /* rounding, or a recording that somebody made */
 }
 
 const struct trace_function *trace_function(const struct trace *trace, struct function_id id) {

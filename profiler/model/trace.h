@@ -128,12 +128,14 @@ struct trace {
     struct health health;
     struct histogram pauses; /* of the target; empty unless it was stopped for every look */
     struct strings strings;
-    struct table functions;    /* struct trace_function */
-    struct table frames;       /* struct trace_frame */
-    struct table stacks;       /* struct trace_stack */
-    struct table threads;      /* struct trace_thread */
-    struct table tallies;      /* struct trace_tally */
-    double weight_ns_squares;  /* the sum over all samples; what trace_draws() needs */
+    struct table functions;   /* struct trace_function */
+    struct table frames;      /* struct trace_frame */
+    struct table stacks;      /* struct trace_stack */
+    struct table threads;     /* struct trace_thread */
+    struct table tallies;     /* struct trace_tally */
+    double weight_ns_squares; /* the sum over all samples; what trace_draws() needs */
+    uint32_t *newest_tallies; /* by stack id: the tally that was found last, 0 for none */
+    size_t newest_capacity;
     struct table processes;    /* struct trace_process */
     struct table codes;        /* struct trace_code; empty unless bytecode was asked for */
     struct table instructions; /* struct trace_instruction; the same */
@@ -177,7 +179,8 @@ const struct trace_source *trace_source(const struct trace *trace, struct string
 enum status trace_add(struct trace *trace, const struct sample *sample,
                       struct error *error) MUST_CHECK;
 /* The same for `count` samples of one thread, stack and state in a row: `sample` has the time of
- * the last one and the weight of all of them, and no time lies between the times they stand for. */
+ * the last one and the weight of all of them, each having the same, and no time lies between the
+ * times they stand for. `count` is at least 1. */
 enum status trace_add_many(struct trace *trace, const struct sample *sample, uint32_t count,
                            struct error *error) MUST_CHECK;
 

@@ -193,20 +193,23 @@ static void put_tables(struct batch *batch, bool is_end) {
     put_pauses(batch);
 }
 
-/* In one group, and so in one chunk, with the counts that are right for them. */
+static void append_rows(struct batch *batch, enum schema_id id, const void *rows, size_t count) {
+    struct rows all = {.id = id, .array = rows, .first = 1, .count = (uint32_t)count};
+    append_group(&batch->payload, &batch->column, &all);
+}
+
+/* In one chunk with the counts that are right for them. */
 static void put_samples(struct batch *batch) {
-    bool is_new = memcmp(&batch->health, &batch->trace->health, sizeof batch->health) != 0;
+    struct schema_weights weights;
+    memcpy(&weights.ns_squares, &batch->trace->weight_ns_squares, sizeof weights.ns_squares);
     if (batch->row_count > 0) {
-        struct rows rows = {.id = SCHEMA_SAMPLES,
-                            .array = batch->rows,
-                            .first = 1,
-                            .count = (uint32_t)batch->row_count};
-        append_group(&batch->payload, &batch->column, &rows);
+        append_rows(batch, SCHEMA_SAMPLES, batch->rows, batch->row_count);
+        append_rows(batch, SCHEMA_WEIGHTS, &weights, 1);
     }
-    if (is_new || batch->row_count > 0) {
+    if (batch->row_count > 0 ||
+        memcmp(&batch->health, &batch->trace->health, sizeof batch->health) != 0) {
         batch->health = batch->trace->health;
-        struct rows rows = {.id = SCHEMA_HEALTH, .array = &batch->health, .first = 1, .count = 1};
-        append_group(&batch->payload, &batch->column, &rows);
+        append_rows(batch, SCHEMA_HEALTH, &batch->health, 1);
     }
     for (size_t i = 0; i < batch->row_count; i++) {
         batch->lanes[batch->rows[i].thread].newest = 0;

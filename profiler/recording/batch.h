@@ -50,7 +50,8 @@ void batch_begin(struct batch *out, const struct trace *trace, batch_emit *emit,
 /* Accepts a zeroed one. */
 void batch_deinit(struct batch *batch);
 
-/* Adds samples, as trace_add_many has them. Flushes when there are many. */
+/* Adds samples, as trace_add_many has them; the trace has them already. Flushes when there are
+ * many. */
 void batch_add(struct batch *batch, const struct sample *sample, uint32_t count);
 /* Emits all that is new, and the trace's health last, in one chunk with the samples. */
 void batch_flush(struct batch *batch);

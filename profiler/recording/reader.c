@@ -1,6 +1,7 @@
 #include "profiler/recording/reader.h"
 
 #include <errno.h>
+#include <float.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,6 +96,14 @@ static bool take_bucket(struct reader *reader, uint32_t id, const union schema_r
     return true;
 }
 
+static bool take_weights(struct reader *reader, uint32_t id, const union schema_row *row) {
+    double squares;
+    (void)id;
+    memcpy(&squares, &row->weights.ns_squares, sizeof squares);
+    reader->trace->weight_ns_squares = squares;
+    return squares >= 0 && squares <= DBL_MAX;
+}
+
 static bool take_health(struct reader *reader, uint32_t id, const union schema_row *row) {
     (void)id;
     reader->trace->health = row->health;
@@ -138,7 +147,8 @@ static bool (*const takers[SCHEMA_COUNT])(struct reader *, uint32_t, const union
     [SCHEMA_PROCESSES] = take_process, [SCHEMA_THREADS] = take_thread,
     [SCHEMA_SOURCES] = take_source,    [SCHEMA_RUN] = take_run,
     [SCHEMA_PAUSES] = take_pauses,     [SCHEMA_PAUSE_BUCKETS] = take_bucket,
-    [SCHEMA_SAMPLES] = take_samples,   [SCHEMA_HEALTH] = take_health,
+    [SCHEMA_SAMPLES] = take_samples,   [SCHEMA_WEIGHTS] = take_weights,
+    [SCHEMA_HEALTH] = take_health,
 };
 
 /* ---- what a row must be ---- */
@@ -158,6 +168,7 @@ static uint32_t rows_in(const struct trace *trace, enum schema_id id) {
     case SCHEMA_PAUSES:
     case SCHEMA_PAUSE_BUCKETS:
     case SCHEMA_SAMPLES:
+    case SCHEMA_WEIGHTS:
     case SCHEMA_HEALTH:
     case SCHEMA_COUNT: break;
     }
@@ -278,6 +289,7 @@ static uint64_t cost_of(enum schema_id id, const union schema_row *row) {
     case SCHEMA_RUN:
     case SCHEMA_PAUSES:
     case SCHEMA_PAUSE_BUCKETS:
+    case SCHEMA_WEIGHTS:
     case SCHEMA_HEALTH:
     case SCHEMA_COUNT: break;
     }

@@ -108,11 +108,15 @@ static const struct schema_field bucket_fields[] = {
 
 static const struct schema_field samples_fields[] = {
     NEEDED_ID(struct schema_samples, thread, PLAIN, THREADS),
-    ID(struct schema_samples, stack, PLAIN, STACKS),
+    NEEDED_ID(struct schema_samples, stack, PLAIN, STACKS),
     NUMBER(struct schema_samples, state, PLAIN),
     BOUNDED(struct schema_samples, samples, PLAIN, 1, UINT32_MAX),
     BOUNDED(struct schema_samples, weight_ns, PLAIN, 0, LIMIT_TIME_NS),
     NUMBER(struct schema_samples, gap_ns, SIGNED),
+};
+
+static const struct schema_field weights_fields[] = {
+    NUMBER(struct schema_weights, ns_squares, PLAIN),
 };
 
 static const struct schema_field health_fields[] = {
@@ -147,6 +151,7 @@ const struct schema_table schema_tables[SCHEMA_COUNT] = {
     [SCHEMA_PAUSES] = TABLE("pauses", struct histogram, pauses_fields),
     [SCHEMA_PAUSE_BUCKETS] = TABLE("pause_buckets", struct schema_bucket, bucket_fields),
     [SCHEMA_SAMPLES] = TABLE("samples", struct schema_samples, samples_fields),
+    [SCHEMA_WEIGHTS] = TABLE("weights", struct schema_weights, weights_fields),
     [SCHEMA_HEALTH] = TABLE("health", struct health, health_fields),
 };
 

@@ -29,6 +29,7 @@ enum schema_id {
     SCHEMA_PAUSES,
     SCHEMA_PAUSE_BUCKETS,
     SCHEMA_SAMPLES,
+    SCHEMA_WEIGHTS,
     SCHEMA_HEALTH,
     SCHEMA_COUNT,
     SCHEMA_NONE = SCHEMA_COUNT,
@@ -77,6 +78,11 @@ struct schema_bucket {
     uint64_t pauses;
 };
 
+/* The row of the table "weights": trace.weight_ns_squares, which runs do not tell exactly. */
+struct schema_weights {
+    uint64_t ns_squares; /* the bits of the double */
+};
+
 /* Any row fits in here. */
 union schema_row {
     struct string_entry string;
@@ -92,6 +98,7 @@ union schema_row {
     struct histogram pauses;
     struct schema_bucket bucket;
     struct schema_samples samples;
+    struct schema_weights weights;
     struct health health;
 };
 

@@ -198,7 +198,9 @@ void writer_tick(void *context, const struct health *health) {
 }
 
 enum status writer_close(struct writer *writer, struct error *error) {
-    open_writer(writer);
+    if (writer->plan.trace->health.ticks > 0) {
+        open_writer(writer);
+    }
     if (writer->is_open) {
         writer_flush(writer);
         batch_end(&writer->batch);

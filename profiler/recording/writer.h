@@ -31,8 +31,7 @@ struct writer_plan {
 
 struct writer;
 
-/* Touches no file: that is made, or emptied, with the first sample or at the end, so that a failure
- * to attach leaves what was there. */
+/* Touches no file: that is made, or emptied, with the first sample or at the end. */
 struct writer *writer_create(const struct writer_plan *plan);
 
 /* For a sink. NO_OUTPUT when the file cannot be made or written to; the same ever after. */
@@ -42,7 +41,8 @@ enum status writer_push(void *writer, const struct sample *sample, struct error 
 void writer_tick(void *writer, const struct health *health);
 /* Passes on what there is. */
 void writer_flush(struct writer *writer);
-/* Writes what is left and the end, waits until that is done, and frees the writer. NO_OUTPUT. */
+/* Writes what is left and the end, waits until that is done, and frees the writer. Without a sample
+ * or a tick (trace->health.ticks) it does not touch the file. NO_OUTPUT. */
 enum status writer_close(struct writer *writer, struct error *error) MUST_CHECK;
 
 /* Records a trace that has a timeline, whole. A failed write is left to be found with ferror().
