@@ -48,7 +48,6 @@ PROTO   := $(BUILD)/made/exporters/profile.pb-c
 TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 SHARED  := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 GOLDEN  := $(patsubst tests/golden/%.c,$(BUILD)/tests/%,$(wildcard tests/golden/*.c))
-FUZZ    := $(BUILD)/tests/libfuzzer
 
 .DELETE_ON_ERROR .SECONDARY:
 .PHONY: all help programs deps demo check test test-all built-for-tests lint fuzz bench bench-peers install uninstall clean FORCE
@@ -75,8 +74,8 @@ $(LIBRARY): $(filter-out $(MAIN),$(OBJECTS)) $(PROTO).o $(BUILD)/members
 programs: $(TESTS) $(GOLDEN) ## the programs that tests are, or use
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/unit/%.o $(SHARED)
 $(GOLDEN): $(BUILD)/tests/%: $(BUILD)/tests/golden/%.o
-$(FUZZ): $(BUILD)/tests/fuzz/libfuzzer.o $(SHARED)
-$(TESTS) $(GOLDEN) $(FUZZ): $(LIBRARY)
+$(BUILD)/tests/libfuzzer: $(BUILD)/tests/fuzz/libfuzzer.o $(SHARED)
+$(TESTS) $(GOLDEN) $(BUILD)/tests/libfuzzer: $(LIBRARY)
 	@echo "  LD   $@"
 	$(QUIET)$(LINK) $(filter %.o,$^) $(LIBRARY) $(shell $(PKG_CONFIG) --libs cmocka) $(LIBS) -o $@
 
