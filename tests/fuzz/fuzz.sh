@@ -28,7 +28,7 @@ bad=0
 for target in "$@"; do
     number=$((number + 1))
     mkdir -p "$build/corpus/$target"
-    if FUZZ_TARGET=$target $program -max_total_time=$((seconds / $#)) -max_len=1024 -rss_limit_mb=1024 \
+    if FUZZ_TARGET=$target $program -max_total_time=$((seconds / $#)) -max_len=1024 -rss_limit_mb=2048 \
         -print_final_stats=1 -artifact_prefix="$build/$target-" "$build/corpus/$target" \
         >"$build/$target.log" 2>&1; then
         echo "ok $number - $target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$target.log") inputs"

@@ -16,8 +16,8 @@ from harness import (
     main, need_root, newest_here, parse_collapsed, private_mounts, samples_of, three, wait_until)
 
 # One extension of each format that needs nothing but a trace.
-FORMATS = (".txt", ".collapsed", ".html", ".svg", ".speedscope.json", ".pb.gz", ".jsonl", ".pstats",
-           ".firefox.json.gz", ".trace.json")
+FORMATS = (".txt", ".collapsed", ".html", ".heatmap.html", ".svg", ".speedscope.json", ".pb.gz",
+           ".jsonl", ".pstats", ".firefox.json.gz", ".trace.json")
 NOT_A_RECORDING = 9
 NOISE_BYTES = 100000
 
