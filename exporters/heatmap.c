@@ -86,7 +86,8 @@ static void write_sources(FILE *out, const struct trace *trace) {
     fputs("]", out);
 }
 
-static void write_data(FILE *out, const struct trace *trace) {
+static enum status write_data(FILE *out, const struct trace *trace, struct error *error) {
+    (void)error;
     struct heat heat;
     heat_init(&heat, trace);
     page_write_head(out, trace);
@@ -101,6 +102,7 @@ static void write_data(FILE *out, const struct trace *trace) {
     write_sources(out, trace);
     fputs("}", out);
     heat_deinit(&heat);
+    return STATUS_OK;
 }
 
 static const struct page_file styles[] = {PAGE_FILE(heatmap_css), {0}};

@@ -160,7 +160,9 @@ void page_write_head(FILE *out, const struct trace *trace) {
 }
 
 /* "NAME (PID) flame graph", say, as HTML text. */
-static void write_title(FILE *out, const struct page *page, const struct trace *trace) {
+static enum status write_title(FILE *out, const struct page *page, const struct trace *trace,
+                               struct error *error) {
+    (void)error;
     struct buffer name = {0};
     const char *process = trace_string(trace, trace->run.process_name);
     text_append_escaped(&name, *process ? process : "?", "");
@@ -174,33 +176,42 @@ static void write_title(FILE *out, const struct page *page, const struct trace *
     }
     buffer_deinit(&name);
     fprintf(out, " (%" PRIu32 ") %s", trace->run.pid, page->title);
+    return STATUS_OK;
 }
 
-static void write_css(FILE *out, const struct page *page, const struct trace *trace) {
-    (void)trace;
+static enum status write_css(FILE *out, const struct page *page, const struct trace *trace,
+                             struct error *error) {
+    (void)trace, (void)error;
     write_files(out, shared_styles);
     write_files(out, page->styles);
+    return STATUS_OK;
 }
 
-static void write_body(FILE *out, const struct page *page, const struct trace *trace) {
-    (void)trace;
+static enum status write_body(FILE *out, const struct page *page, const struct trace *trace,
+                              struct error *error) {
+    (void)trace, (void)error;
     write_source(out, page->body.start, page->body.end);
+    return STATUS_OK;
 }
 
-static void write_data(FILE *out, const struct page *page, const struct trace *trace) {
-    page->write_data(out, trace);
+static enum status write_data(FILE *out, const struct page *page, const struct trace *trace,
+                              struct error *error) {
+    return page->write_data(out, trace, error);
 }
 
-static void write_js(FILE *out, const struct page *page, const struct trace *trace) {
-    (void)trace;
+static enum status write_js(FILE *out, const struct page *page, const struct trace *trace,
+                            struct error *error) {
+    (void)trace, (void)error;
     write_files(out, shared_scripts);
     write_files(out, page->scripts);
+    return STATUS_OK;
 }
 
 /* What the markers in page.html stand for. */
 static const struct marker {
     const char *text;
-    void (*write)(FILE *out, const struct page *page, const struct trace *trace);
+    enum status (*write)(FILE *out, const struct page *page, const struct trace *trace,
+                         struct error *error);
 } markers[] = {
     {"{{title}}", write_title}, {"{{css}}", write_css}, {"{{body}}", write_body},
     {"{{data}}", write_data},   {"{{js}}", write_js},
@@ -226,7 +237,10 @@ enum status page_write(const struct page *page, const struct trace *trace, FILE 
                              open);
         }
         write_source(out, at, open);
-        marker->write(out, page, trace);
+        enum status status = marker->write(out, page, trace, error);
+        if (status) {
+            return status;
+        }
         at = open + strlen(marker->text);
     }
     write_source(out, at, page_html_end);

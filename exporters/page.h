@@ -47,10 +47,12 @@ struct page {
     struct page_file body;
     const struct page_file *styles;
     const struct page_file *scripts;
-    void (*write_data)(FILE *out, const struct trace *trace); /* a JSON object */
+    /* Writes a JSON object. */
+    enum status (*write_data)(FILE *out, const struct trace *trace, struct error *error);
 };
 
-/* Writes the page. INTERNAL when it has a marker that nothing stands for. */
+/* Writes the page. INTERNAL when it has a marker that nothing stands for; else what write_data
+ * says. */
 enum status page_write(const struct page *page, const struct trace *trace, FILE *out,
                        struct error *error) MUST_CHECK;
 
