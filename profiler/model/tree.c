@@ -76,18 +76,19 @@ static uint32_t *add_nodes(struct tree *tree, const struct trace *trace, enum gr
 void tree_init(struct tree *tree, const struct trace *trace, enum grain grain) {
     table_init(&tree->nodes, sizeof(struct tree_node), sizeof(struct tree_node));
     table_init(&tree->selves, sizeof(struct tree_self), offsetof(struct tree_self, samples));
-    uint32_t *node_of = add_nodes(tree, trace, grain);
+    tree->node_of = add_nodes(tree, trace, grain);
     for (uint32_t i = 1; i <= trace->tallies.count; i++) {
         const struct trace_tally *tally = table_row(&trace->tallies, i);
-        struct tree_self self = {.thread = tally->thread.id, .node = node_of[tally->stack.id]};
+        struct tree_self self = {.thread = tally->thread.id,
+                                 .node = tree->node_of[tally->stack.id]};
         struct tree_self *row = table_row(&tree->selves, table_intern(&tree->selves, &self));
         row->samples += tally->samples;
         row->weight_ns += tally->weight_ns;
     }
-    free(node_of);
 }
 
 void tree_deinit(struct tree *tree) {
+    free(tree->node_of);
     table_deinit(&tree->selves);
     table_deinit(&tree->nodes);
 }

@@ -32,6 +32,7 @@ struct tree_self {
 struct tree {
     struct table nodes;  /* struct tree_node */
     struct table selves; /* struct tree_self, only rows that have samples */
+    uint32_t *node_of;   /* of each stack id; 0 for a stack without samples */
 };
 
 /* Builds the tree of all samples in `trace`. */
