@@ -1,19 +1,32 @@
 /* The interactive flame graph: a page (see page.h) whose own part is in exporters/flamegraph/. What
  * the columns of its data are stands in exporters/flamegraph/tree.js, decodeProfile(). */
+#include <inttypes.h>
 #include <stdlib.h>
 
+#include "exporters/buckets.h"
+#include "exporters/excerpt.h"
 #include "exporters/exporter.h"
+#include "exporters/merge.h"
 #include "exporters/page.h"
 #include "profiler/base/arena.h"
+#include "profiler/base/buffer.h"
+#include "profiler/base/clock.h"
 #include "profiler/model/tree.h"
 
 PAGE_EMBED(flamegraph_body, "exporters/flamegraph/body.html");
 PAGE_EMBED(flamegraph_css, "exporters/flamegraph/flamegraph.css");
 PAGE_EMBED(flamegraph_tree, "exporters/flamegraph/tree.js");
 PAGE_EMBED(flamegraph_names, "exporters/flamegraph/names.js");
+PAGE_EMBED(flamegraph_time, "exporters/flamegraph/time.js");
+PAGE_EMBED(flamegraph_chart, "exporters/flamegraph/chart.js");
 PAGE_EMBED(flamegraph_graph, "exporters/flamegraph/graph.js");
 PAGE_EMBED(flamegraph_panels, "exporters/flamegraph/panels.js");
+PAGE_EMBED(flamegraph_heat, "exporters/flamegraph/heat.js");
 PAGE_EMBED(flamegraph_view, "exporters/flamegraph/view.js");
+PAGE_EMBED(flamegraph_sandwich, "exporters/flamegraph/sandwich.js");
+PAGE_EMBED(flamegraph_lane, "exporters/flamegraph/lane.js");
+PAGE_EMBED(flamegraph_ranges, "exporters/flamegraph/ranges.js");
+PAGE_EMBED(flamegraph_address, "exporters/flamegraph/address.js");
 PAGE_EMBED(flamegraph_cards, "exporters/flamegraph/cards.js");
 PAGE_EMBED(flamegraph_main, "exporters/flamegraph/main.js");
 
@@ -31,10 +44,8 @@ static uint32_t *number_used_frames(const struct trace *trace, const struct tree
     return number;
 }
 
-static void write_tree(FILE *out, const struct trace *trace) {
-    struct tree tree;
-    tree_init(&tree, trace, GRAIN_LINE);
-    uint32_t *frames = number_used_frames(trace, &tree);
+static void write_tree(FILE *out, const struct trace *trace, const struct tree *tree) {
+    uint32_t *frames = number_used_frames(trace, tree);
     const struct page_column frame_columns[] = {
         {.name = "function", .offset = offsetof(struct trace_frame, function)},
         {.name = "line", .offset = offsetof(struct trace_frame, line)},
@@ -51,13 +62,107 @@ static void write_tree(FILE *out, const struct trace *trace) {
         {.name = "weight_ns", .offset = offsetof(struct tree_self, weight_ns), .is_64_bits = true},
     };
     PAGE_WRITE_ROWS(out, "frames", &trace->frames, frame_columns, frames);
-    PAGE_WRITE_ROWS(out, "nodes", &tree.nodes, node_columns, NULL);
-    PAGE_WRITE_ROWS(out, "selves", &tree.selves, self_columns, NULL);
+    PAGE_WRITE_ROWS(out, "nodes", &tree->nodes, node_columns, NULL);
+    PAGE_WRITE_ROWS(out, "selves", &tree->selves, self_columns, NULL);
     free(frames);
-    tree_deinit(&tree);
 }
 
-static void write_data(FILE *out, const struct trace *trace) {
+/* ---- time; what the numbers are stands in exporters/flamegraph/time.js ---- */
+
+struct span_writer {
+    FILE *out;
+    int64_t interval_ns;
+    uint32_t end;  /* of the newest span, in buckets */
+    uint32_t node; /* of the newest cell */
+    const char *comma;
+};
+
+static enum status write_span(void *context, const struct bucket_span *span) {
+    struct span_writer *writer = context;
+    fprintf(writer->out, "%s%" PRIu32 ",%" PRIu32 ",%zu", writer->comma, span->first - writer->end,
+            span->length, span->cell_count);
+    writer->comma = ",\n";
+    writer->end = span->first + span->length;
+    for (size_t i = 0; i < span->cell_count; i++) {
+        const struct bucket_cell *cell = &span->cells[i];
+        int64_t beyond_ns = (int64_t)(cell->weight_ns - cell->samples * writer->interval_ns);
+        fprintf(writer->out, ",%" PRId64 ",%" PRIu64 ",%" PRId64,
+                (int64_t)cell->node - writer->node, cell->samples, beyond_ns);
+        writer->node = cell->node;
+    }
+    return ferror(writer->out) ? STATUS_NO_OUTPUT : STATUS_OK;
+}
+
+static enum status write_spans(FILE *out, const struct buckets *buckets) {
+    const char *open = "";
+    enum status status = STATUS_OK;
+    fputs("],\n\"spans\":[", out);
+    for (uint32_t id = 1; id <= buckets->trace->threads.count && !status; id++) {
+        struct span_writer writer = {
+            .out = out, .interval_ns = (int64_t)buckets->trace->run.interval_ns, .comma = ""};
+        fprintf(out, "%s[", open);
+        status = buckets_each(buckets, (struct thread_ref){id}, write_span, &writer);
+        fputs("]", out);
+        open = ",\n";
+    }
+    fputs("]}", out);
+    return status;
+}
+
+static enum status write_buckets(FILE *out, const struct buckets *buckets) {
+    fprintf(out,
+            ",\n\"timeline\":{\"width_ns\":%" PRIu64 ",\"count\":%" PRIu32 ",\"fold_ns\":%" PRIu64
+            ",\"small\":[",
+            buckets->width_ns, buckets->count, buckets->fold_ns);
+    for (uint32_t i = 0; i < buckets->small_count; i++) {
+        uint32_t last = i ? buckets->small_parents[i - 1] : 0;
+        fprintf(out, i ? ",%" PRId64 : "%" PRId64, (int64_t)buckets->small_parents[i] - last);
+    }
+    return write_spans(out, buckets);
+}
+
+static enum status write_timeline(FILE *out, const struct trace *trace, const struct tree *tree,
+                                  struct error *error) {
+    struct buckets buckets;
+    enum status status = buckets_init(&buckets, trace, tree);
+    if (!status) {
+        status = write_buckets(out, &buckets);
+    }
+    buckets_deinit(&buckets);
+    if (status && !ferror(out)) {
+        return error_set(error, status, "the order of samples cannot be read back");
+    }
+    return STATUS_OK;
+}
+
+/* ---- source lines ---- */
+
+struct excerpt_writer {
+    FILE *out;
+    const char *comma;
+};
+
+static void write_line(void *context, const struct excerpt_line *line) {
+    struct excerpt_writer *writer = context;
+    struct buffer text = {0};
+    buffer_append(&text, line->text, line->bytes);
+    fprintf(writer->out, "%s[%" PRIu32 ",%" PRIu32 ",", writer->comma, line->file.id, line->line);
+    page_write_text(writer->out, text.data ? text.data : "");
+    fputs("]", writer->out);
+    writer->comma = ",\n";
+    buffer_deinit(&text);
+}
+
+static void write_excerpt(FILE *out, const struct trace *trace) {
+    struct excerpt_writer writer = {.out = out, .comma = ""};
+    fputs(",\n\"lines\":[", out);
+    excerpt_each(trace, write_line, &writer);
+    fputs("]", out);
+}
+
+/* ---- the whole ---- */
+
+static void write_tables(FILE *out, const struct trace *trace) {
     const struct page_column function_columns[] = {
         {.name = "name", .offset = offsetof(struct trace_function, name)},
         {.name = "file", .offset = offsetof(struct trace_function, file)},
@@ -68,20 +173,63 @@ static void write_data(FILE *out, const struct trace *trace) {
         {.name = "tid", .offset = offsetof(struct trace_thread, tid)},
         {.name = "pid", .offset = offsetof(struct trace_thread, pid)},
     };
-    page_write_head(out, trace);
     PAGE_WRITE_ROWS(out, "functions", &trace->functions, function_columns, NULL);
     PAGE_WRITE_ROWS(out, "threads", &trace->threads, thread_columns, NULL);
-    write_tree(out, trace);
+}
+
+/* What is compared with; its threads come after the `own_threads` of the trace itself. */
+static void write_base(FILE *out, const struct trace *base, uint32_t own_threads) {
+    fprintf(out,
+            ",\n\"base\":{\"threads_after\":%" PRIu32 ",\"pid\":%" PRIu32 ",\"start_ms\":%" PRIu64
+            ",\"duration_ns\":%" PRIu64 ",\"process\":",
+            own_threads, base->run.pid, base->run.start_wall_ns / NS_PER_MS,
+            base->health.duration_ns);
+    page_write_text(out, trace_string(base, base->run.process_name));
     fputs("}", out);
+}
+
+/* `whole` is `trace`, with its base if it has one; the ids of `trace` are the same in it. */
+static enum status write_members(FILE *out, const struct trace *trace, const struct trace *whole,
+                                 struct error *error) {
+    struct tree tree;
+    enum status status = STATUS_OK;
+    page_write_head(out, whole);
+    write_tables(out, whole);
+    tree_init(&tree, whole, GRAIN_LINE);
+    write_tree(out, whole, &tree);
+    write_excerpt(out, whole);
+    if (trace->base) {
+        write_base(out, trace->base, trace->threads.count);
+    }
+    if (trace->timeline) {
+        status = write_timeline(out, trace, &tree, error);
+    }
+    tree_deinit(&tree);
+    fputs("}", out);
+    return status;
+}
+
+static enum status write_data(FILE *out, const struct trace *trace, struct error *error) {
+    if (!trace->base) {
+        return write_members(out, trace, trace, error);
+    }
+    struct trace both;
+    enum status status = merge_base(&both, trace, error);
+    if (!status) {
+        status = write_members(out, trace, &both, error);
+    }
+    trace_deinit(&both);
+    return status;
 }
 
 static const struct page_file styles[] = {PAGE_FILE(flamegraph_css), {0}};
 
 static const struct page_file scripts[] = {
-    PAGE_FILE(flamegraph_tree),  PAGE_FILE(flamegraph_names),
-    PAGE_FILE(flamegraph_graph), PAGE_FILE(flamegraph_panels),
-    PAGE_FILE(flamegraph_view),  PAGE_FILE(flamegraph_cards),
-    PAGE_FILE(flamegraph_main),  {0},
+    PAGE_FILE(flamegraph_tree),  PAGE_FILE(flamegraph_time),   PAGE_FILE(flamegraph_chart),
+    PAGE_FILE(flamegraph_names), PAGE_FILE(flamegraph_graph),  PAGE_FILE(flamegraph_panels),
+    PAGE_FILE(flamegraph_heat),  PAGE_FILE(flamegraph_view),   PAGE_FILE(flamegraph_sandwich),
+    PAGE_FILE(flamegraph_lane),  PAGE_FILE(flamegraph_ranges), PAGE_FILE(flamegraph_address),
+    PAGE_FILE(flamegraph_cards), PAGE_FILE(flamegraph_main),   {0},
 };
 
 static const struct page page = {
@@ -102,6 +250,7 @@ const struct exporter exporter_flamegraph = {
     .name = "flamegraph",
     .extensions = extensions,
     .help = "interactive flame graph, one self-contained HTML page",
-    .needs_timeline = false,
+    .needs_timeline = true,
+    .needs_sources = true,
     .write = write_flamegraph,
 };

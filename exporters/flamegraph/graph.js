@@ -12,6 +12,7 @@ function makeGraph({ box, space, canvas, names }) {
   let width = 1, height = 1, ratio = 1;
   let tree = null, flame = false, zoomed = 0, selected = -1, hovered = null;
   let mark = 0, match = null;
+  let scale = 0, sign = 1;   // of the base, in a comparison; whether more than it is red
   let from = 0, to = 1;      // the part in sight, in the unit of weights
   let goal = [0, 1];         // where a slide will end; else the same
   let pending = 0, moving = 0, slow = false;
@@ -50,7 +51,7 @@ function makeGraph({ box, space, canvas, names }) {
       let off = offs[b];
       for (let k = first[id], last = k + count[id]; k < last && off < to; k++) {
         const w = total[k];
-        if (off + w > from && w > 0) {
+        if (off + w > from && w > 0 && tree.key[k]) {
           if (w >= least) {
             push(k, off, w, 1);
             run = -1;
@@ -123,10 +124,11 @@ function makeGraph({ box, space, canvas, names }) {
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
     ctx.fillStyle = colours.ground;
     ctx.fillRect(0, 0, width, height);
-    const scale = width / (to - from), y0 = -scroll.top;
-    for (let level = lo; level <= hi; level++) drawRow(level, y0 + levelTop(level), scale);
-    drawTexts(lo, hi, y0, scale);
-    drawMarks(lo, hi, y0, scale);
+    const px = width / (to - from), y0 = -scroll.top;
+    for (let level = lo; level <= hi; level++) drawRow(level, y0 + levelTop(level), px);
+    drawTexts(lo, hi, y0, px);
+    drawMarks(lo, hi, y0, px);
+    api.drawn();
     if (!tree.total[0]) {
       ctx.fillStyle = colours.ink;
       ctx.fillText("No samples of what is chosen", 14, 20);
@@ -139,13 +141,23 @@ function makeGraph({ box, space, canvas, names }) {
     const c = names.colours[tree.fn[id]];
     if (match && match[tree.fn[id]] && id) return colours.match;
     if (!id) return colours.root;
+    if (scale && tree.depth[id] >= tree.depth[zoomed] && !match) return changeFill(id);
     return match || tree.depth[id] < tree.depth[zoomed] ? colours.faded[c] : colours.fill[c];
   }
 
-  function drawRow(level, y, scale) {
+  // Red for more, blue for less, the stronger the larger the change; grey where chance may have done it.
+  function changeFill(id) {
+    const { total, samples, base } = tree;
+    const change = changeOf(total[id], samples[id], base.total[id], base.samples[id], scale) * sign;
+    if (!change) return colours.same;
+    const steps = change > 0 ? colours.more : colours.less;
+    return steps[Math.min(steps.length - 1, Math.floor(Math.abs(change) * steps.length))];
+  }
+
+  function drawRow(level, y, px) {
     let fill = "";
     for (let b = levels[level]; b < levels[level + 1]; b++) {
-      let x = (offs[b] - from) * scale, end = snap(x + wides[b] * scale);
+      let x = (offs[b] - from) * px, end = snap(x + wides[b] * px);
       if (end <= 0) continue;
       x = snap(x);
       if (end <= x) end = x + 1 / ratio; // what is there is seen
@@ -179,16 +191,16 @@ function makeGraph({ box, space, canvas, names }) {
     return n > 0 ? text.slice(0, n) + "…" : "";
   }
 
-  function drawTexts(lo, hi, y0, scale) {
+  function drawTexts(lo, hi, y0, px) {
     ctx.font = `12px ${font}`;
     ctx.textBaseline = "middle";
     ctx.direction = "ltr";
     for (let level = lo; level <= hi; level++) {
       const y = y0 + levelTop(level) + ROW / 2;
       for (let b = levels[level]; b < levels[level + 1]; b++) {
-        if (ids[b] < 0 || wides[b] * scale < TEXT_ROOM) continue;
-        const x = Math.max(0, (offs[b] - from) * scale) + 5;
-        const room = Math.min(width, (offs[b] + wides[b] - from) * scale) - x - 4;
+        if (ids[b] < 0 || wides[b] * px < TEXT_ROOM) continue;
+        const x = Math.max(0, (offs[b] - from) * px) + 5;
+        const room = Math.min(width, (offs[b] + wides[b] - from) * px) - x - 4;
         if (room > TEXT_ROOM - 9) drawText(ids[b], x, y, room);
       }
     }
@@ -218,9 +230,9 @@ function makeGraph({ box, space, canvas, names }) {
     }
   }
 
-  function drawMarks(lo, hi, y0, scale) {
+  function drawMarks(lo, hi, y0, px) {
     const outline = (b, level, thick) => {
-      const x = snap((offs[b] - from) * scale), end = snap((offs[b] + wides[b] - from) * scale);
+      const x = snap((offs[b] - from) * px), end = snap((offs[b] + wides[b] - from) * px);
       ctx.lineWidth = thick;
       ctx.strokeRect(x + thick / 2, y0 + levelTop(level) + thick / 2,
         Math.max(0.5, end - x - 1 - thick), ROW - 1 - thick);
@@ -231,7 +243,7 @@ function makeGraph({ box, space, canvas, names }) {
         const id = ids[b];
         if (id === selected && id >= 0) {
           outline(b, level, 2);
-        } else if (id > 0 && mark && tree.fn[id] === mark && wides[b] * scale > 5) {
+        } else if (id > 0 && mark && tree.fn[id] === mark && wides[b] * px > 5) {
           ctx.setLineDash([2, 2]);
           outline(b, level, 1);
           ctx.setLineDash([]);
@@ -314,7 +326,7 @@ function makeGraph({ box, space, canvas, names }) {
       let child = 0, at = off;
       for (let k = tree.first[id], end = k + tree.count[id]; k < end && at <= a + near; k++) {
         if (at + tree.total[k] >= b - near) {
-          child = k;
+          child = tree.key[k] ? k : 0;
           break;
         }
         at += tree.total[k];
@@ -327,11 +339,14 @@ function makeGraph({ box, space, canvas, names }) {
 
   const api = {
     rootText: "",
+    drawn() {},
     scroll,
     redraw,
     draw,
     get tree() { return tree; },
     get range() { return goal; },
+    get inSight() { return [from, to]; },
+    get colours() { return colours; },
     get zoomed() { return zoomed; },
     get rows() { return rowCount(); },
     paint(dark) {
@@ -388,6 +403,7 @@ function makeGraph({ box, space, canvas, names }) {
       if ("hovered" in what) hovered = what.hovered;
       if ("fn" in what) mark = what.fn;
       if ("match" in what) match = what.match;
+      if ("scale" in what) [scale, sign] = [what.scale, what.sign];
       redraw();
     },
     reveal(id) { revealLevel(tree.depth[id]); },
@@ -419,8 +435,8 @@ function makeGraph({ box, space, canvas, names }) {
     rect(id) {
       const found = api.boxOf(id);
       if (!found) return null;
-      const at = canvas.getBoundingClientRect(), scale = width / (to - from);
-      const x = snap((found.off - from) * scale), end = snap((found.off + found.wide - from) * scale);
+      const at = canvas.getBoundingClientRect(), px = width / (to - from);
+      const x = snap((found.off - from) * px), end = snap((found.off + found.wide - from) * px);
       return { x: at.left + x, y: at.top + levelTop(found.level) - scroll.top,
         width: end - x, height: ROW - 1 };
     },

@@ -9,15 +9,27 @@ const KEYS = [
   ["0, Esc", "zoom out fully", ["0"], () => zoom(0)],
   ["/, Ctrl+F", "search", ["/"], () => $("query").select()],
   ["n, N", "next, previous match (or Enter while searching)", ["n", "N"], (key) => toMatch(key === "n" ? 1 : -1)],
-  ["i", "call tree or inverted", ["i"], () => change({ invert: !state.invert })],
+  ["1, 2, 3", "flame graph, over time, sandwich", ["1", "2", "3"], (key) => show(["graph", "chart", "sandwich"][key - 1])],
+  ["i", "call tree or inverted", ["i"], () => state.view === "graph" && change({ invert: !state.invert })],
   ["l", "merge by function or by line", ["l"], () => change({ line: !state.line })],
-  ["o", "icicle or flame", ["o"], () => orient(!state.flame)],
+  ["o", "icicle or flame", ["o"], () => state.view !== "sandwich" && orient(!state.flame)],
   ["t", "threads", ["t"], openThreads],
+  ["h", "map of the run", ["h"], () => hasTime && setMap($("time").hidden)],
+  ["c", "compare with a second range", ["c"], () => armSecond(!wantsSecond)],
+  ["x", "differences or plain", ["x"], () => canCompare() && recount({ compare: !state.compare })],
+  ["w", "swap the two sides", ["w"], () => canCompare() && recount({ swap: !state.swap })],
   ["s", "table", ["s"], () => setPanel($("side").hidden)],
   ["m", "menu of the selection", ["m", "ContextMenu"], () => menuOfSelection()],
   ["d", "light or dark", ["d"], () => chooseTheme(!isDark())],
   ["?", "this help", ["?"], () => $("keys").showModal()],
 ];
+
+const canCompare = () => state.against || profile.base;
+const hasTime = profile.timeline || profile.base;
+
+function show(view) {
+  if (view !== state.view && (view !== "chart" || profile.timeline)) change({ view });
+}
 
 function orient(flame) {
   state.flame = flame;
@@ -42,6 +54,10 @@ function escape() {
     zoom(0);
   } else if (state.query) {
     search($("query").value = "", true);
+  } else if (wantsSecond) {
+    armSecond(false);
+  } else if (state.range) {
+    recount({ range: null, against: null });
   } else {
     select(-1);
   }
@@ -69,6 +85,7 @@ addEventListener("keydown", (e) => {
   } else if (!typing && !e.ctrlKey && !e.metaKey && !e.altKey) {
     if (e.target instanceof HTMLButtonElement && (e.key === "Enter" || e.key === " ")) return;
     if (e.target === $("splitter") && e.key.startsWith("Arrow")) return;
+    if (e.target === $("lane")) return;
     const row = KEYS.find((key) => key[2].includes(e.key) || (e.key === "F10" && e.shiftKey && key[0] === "m"));
     if (!row) return;
     e.preventDefault();
@@ -153,8 +170,9 @@ $("graph").addEventListener("scroll", () => graph.redraw(), { passive: true });
 
 for (const button of document.querySelectorAll("[data-set]"))
   button.addEventListener("click", () => {
-    const value = button.dataset.value === "1";
+    const value = valueOf(button);
     if (button.dataset.set === "flame") orient(value);
+    else if (button.dataset.set === "view") show(value);
     else if (state[button.dataset.set] !== value) change({ [button.dataset.set]: value });
   });
 $("query").addEventListener("input", () => search($("query").value));
@@ -162,6 +180,7 @@ $("reset").addEventListener("click", () => zoom(0));
 $("threads").addEventListener("click", openThreads);
 $("theme").addEventListener("click", () => chooseTheme(!isDark()));
 $("help").addEventListener("click", () => $("keys").showModal());
+$("map").addEventListener("click", () => setMap($("time").hidden));
 $("panel").addEventListener("click", () => setPanel($("side").hidden));
 $("keylist").append(...KEYS.flatMap(([keys, text]) => [element("dt", "", keys), element("dd", "", text)]));
 $("rows").addEventListener("pointermove", (e) => {
@@ -196,6 +215,11 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (e) => {
   setTheme(e.matches);
 });
 
+$("map").hidden = !hasTime;
+$("heat").hidden = $("mapkind").hidden = !profile.timeline;
+document.querySelector("[data-value=chart]").hidden = !profile.timeline;
+$("coarse").textContent = profile.timeline ? coarseness() : "";
+setMap(hasTime && innerHeight > 520);
 setPanel(innerWidth > 860);
 showRun(profile);
 graph.resize();
@@ -203,19 +227,31 @@ setTheme(isDark());
 restore();
 showDetail(-1);
 
+// What the timeline does not know.
+function coarseness() {
+  const { width, fold } = profile.timeline;
+  const folded = fold ? ` In a range, stacks that are in less than ${time(fold)} of the whole run are \
+counted together as "(small)" below the function that they have in common with larger ones.` : "";
+  return ` Time is known in steps of ${time(width)}; within one, stacks are in the order in which they \
+first came up.${folded}`;
+}
+
 // For tests and for the curious: a look at the state, nothing to change it with.
 window.pyrometer = Object.freeze({
   get state() {
     const t = graph.tree;
-    return { ...state, hidden: Array.from(state.hidden), threads: threads.text, nodes: t.n,
+    return { ...state, period: state.range, hidden: Array.from(state.hidden), threads: threads.text, nodes: t.n,
       zoomed: graph.zoomed, selected, mark, matched, literal, range: graph.range, rows: graph.rows,
-      total: t.total[0], samples: t.samples[0], dark: isDark() };
+      total: t.total[0], samples: t.samples[0], dark: isDark(), scale, wantsSecond,
+      bucket: profile.timeline?.width, buckets: profile.timeline?.count };
   },
   node(id) {
     const t = graph.tree;
     return { name: names.raw(t.fn[id]), file: profile.strings[profile.fnFile[t.fn[id]]],
       line: names.line(t, t.key[id]), parent: t.parent[id], depth: t.depth[id],
-      total: t.total[id], samples: t.samples[id], self: t.self[id] };
+      total: t.total[id], samples: t.samples[id], self: t.self[id],
+      ...(scale && t.base ? { before: t.base.total[id], change: changeOf(t.total[id], t.samples[id],
+        t.base.total[id], t.base.samples[id], scale) } : {}) };
   },
   nodes(name) {
     const t = graph.tree, out = [];
@@ -228,6 +264,18 @@ window.pyrometer = Object.freeze({
     return Array.from({ length: t.count[id] }, (_, i) => t.first[id] + i);
   },
   rect: (id) => graph.rect(id),
+  callers() {
+    const t = callers.tree;
+    t.expand(1);
+    return Array.from({ length: t.count[1] }, (_, i) => t.first[1] + i)
+      .map((id) => ({ name: names.raw(t.fn[id]), total: t.total[id] }));
+  },
+  callerRect: (id) => callers.rect(id),
+  cell: (place, lane = 0) => heat.cellOf(place, lane),
+  get map() {
+    const { left, per, down, columns, wide, tall, lanes } = heat.map ?? {};
+    return { left, per, down, columns, wide, tall, lanes: lanes?.length };
+  },
   table: () => table.order.map((fn) => ({ name: names.raw(fn), self: totals.self[fn],
     total: totals.total[fn] })),
 });

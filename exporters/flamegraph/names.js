@@ -31,7 +31,19 @@ function colour(l, c, h) {
     channel(-0.0041960863 * x - 0.7034186147 * y + 1.707614701 * z)})`;
 }
 
-// Fills by colour index (family, hue, shade); `faded` for what is not looked at.
+// Lightness, chroma and hue of what is told apart on areas without text: neighbours differ in all.
+const KINDS = [
+  [0.7, 0.16, 50], [0.62, 0.14, 255], [0.74, 0.14, 145], [0.58, 0.19, 330], [0.84, 0.15, 95],
+  [0.72, 0.1, 210], [0.52, 0.13, 25], [0.64, 0.13, 295],
+];
+
+// Steps of change, weakest first.
+const STEPS = 5;
+const changes = (dark, hue) => Array.from({ length: STEPS }, (_, i) => (dark
+  ? colour(0.36 + 0.03 * i, 0.05 + 0.027 * i, hue) : colour(0.93 - 0.025 * i, 0.03 + 0.023 * i, hue)));
+
+// Fills by colour index (family, hue, shade); `faded` for what is not looked at; `kinds`
+// tell apart the functions on the map.
 function palette(dark) {
   const fill = [], faded = [];
   for (const { hues, chroma } of FAMILIES)
@@ -44,12 +56,13 @@ function palette(dark) {
           : colour(0.945 + step / 3, 0.022 * chroma, hue));
       }
   return {
-    fill, faded,
+    fill, faded, kinds: KINDS.map(([l, c, hue]) => colour(dark ? l - 0.06 : l, c, hue)),
+    more: changes(dark, 25), less: changes(dark, 255),
     ...(dark
       ? { ink: "#f3f2f0", soft: "#dad6d1", quiet: "#a9a7a3", ground: "#161618", narrow: "#45454a",
-          root: "#333338", match: colour(0.53, 0.19, 345), edge: "#ffffff" }
+          rest: "#5a5a60", root: "#333338", same: "#3a3a3e", match: colour(0.53, 0.19, 345), edge: "#ffffff" }
       : { ink: "#1b1b1e", soft: "#4d4844", quiet: "#66645f", ground: "#ffffff", narrow: "#d3d1cc",
-          root: "#e6e4df", match: colour(0.8, 0.14, 340), edge: "#111114" }),
+          rest: "#b3b0aa", root: "#e6e4df", same: "#ebe9e5", match: colour(0.8, 0.14, 340), edge: "#111114" }),
   };
 }
 

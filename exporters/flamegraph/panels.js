@@ -2,12 +2,12 @@
 
 // The table of functions. `tell(fn, how)` as in makeList.
 function makeTable({ profile, names, amount, tell }) {
-  let totals = null, whole = 0, order = [], sort = "self", rising = false, match = null, mark = 0;
+  let totals = null, before = null, scale = 0, sign = 1, whole = 0, order = [], sort = "self", rising = false, match = null, mark = 0;
   const list = makeList({
     box: $("rows"), focus: $("grid"), height: 24, role: "row",
     build() {
       const row = element("div", "row");
-      for (const name of ["num", "num", "name", "file"]) {
+      for (const name of ["num", "num", "num", "name", "file"]) {
         const cell = row.appendChild(element("div", name));
         cell.setAttribute("role", "gridcell");
         if (name === "num") cell.append(element("i"), element("span"), element("b"));
@@ -16,7 +16,7 @@ function makeTable({ profile, names, amount, tell }) {
       return row;
     },
     fill(row, i) {
-      const fn = order[i], [self, total, name, file] = row.children;
+      const fn = order[i], [self, total, change, name, file] = row.children;
       const number = (cell, value) => {
         cell.children[0].style.width = (whole ? (100 * value) / whole : 0) + "%";
         cell.children[1].textContent = value ? amount(value) : "";
@@ -24,6 +24,8 @@ function makeTable({ profile, names, amount, tell }) {
       };
       number(self, totals.self[fn]);
       number(total, totals.total[fn]);
+      change.hidden = !before;
+      if (before) fillChange(change, fn);
       name.textContent = clip(names.name(fn), 300);
       name.dataset.family = names.families[fn];
       file.firstChild.textContent = names.base(fn).slice(-300)
@@ -33,14 +35,27 @@ function makeTable({ profile, names, amount, tell }) {
     act: (i, how) => tell(order[i], how),
   });
 
+  const changed = (fn) => totals.total[fn] - before.total[fn] * scale;
+
+  function fillChange(cell, fn) {
+    const by = changed(fn), was = before.total[fn] * scale;
+    const sure = changeOf(totals.total[fn], totals.samples[fn], before.total[fn], before.samples[fn], scale);
+    const up = by * sign > 0;
+    cell.className = `num ${sure ? (up ? "more" : "less") : ""}`;
+    cell.children[1].textContent = by ? amount(Math.abs(by)) : "";
+    cell.children[2].textContent = by ? (up ? "+" : "−") + share(Math.abs(by), whole || was) : "";
+  }
+
   function arrange() {
     const rows = [];
+    if (!before && sort === "change") sort = "self";
     for (let fn = 1; fn < profile.fnName.length; fn++)
-      if (totals.total[fn] > 0 && (!match || match[fn])) rows.push(fn);
+      if ((totals.total[fn] > 0 || before?.total[fn] > 0) && (!match || match[fn])) rows.push(fn);
     order = Int32Array.from(rows);
     const by = {
       self: (a, b) => totals.self[b] - totals.self[a] || totals.total[b] - totals.total[a],
       total: (a, b) => totals.total[b] - totals.total[a] || totals.self[b] - totals.self[a],
+      change: (a, b) => Math.abs(changed(b)) - Math.abs(changed(a)),
       name: (a, b) => compare(names.name(a), names.name(b)),
       file: (a, b) => compare(names.base(a), names.base(b)) || profile.fnLine[a] - profile.fnLine[b],
     }[sort];
@@ -49,7 +64,7 @@ function makeTable({ profile, names, amount, tell }) {
     $("count").textContent = match ? `${count(order.length)} functions found`
       : `${count(order.length)} functions`;
     for (const head of document.querySelectorAll("[data-sort]")) {
-      const down = head.dataset.sort === "self" || head.dataset.sort === "total" ? !rising : rising;
+      const down = ["self", "total", "change"].includes(head.dataset.sort) ? !rising : rising;
       head.setAttribute("aria-sort",
         head.dataset.sort === sort ? (down ? "descending" : "ascending") : "none");
     }
@@ -68,8 +83,13 @@ function makeTable({ profile, names, amount, tell }) {
     get sort() { return sort; },
     functionAt: (target) => order[list.indexOf(target)] || 0,
     totals: () => totals,
-    update(newTotals, newWhole, newMatch) {
+    // `newBefore` is null, or the totals to compare with, which count `newScale` times; `newSign` is
+    // -1 where those are the newer ones.
+    update(newTotals, newWhole, newMatch, newBefore, newScale, newSign) {
       [totals, whole, match] = [newTotals, newWhole, newMatch];
+      [before, scale, sign] = [newBefore, newScale, newSign];
+      $("grid").classList.toggle("compared", !!before);
+      document.querySelector("[data-sort=change]").hidden = !before;
       arrange();
     },
     mark(fn) {
@@ -79,11 +99,12 @@ function makeTable({ profile, names, amount, tell }) {
   };
 }
 
-// Threads of the same process and name are one entry. `changed()` is called after a choice.
+// Threads of the same process and name are one entry; in a comparison the name alone decides. `changed()` is called after a choice.
 function makeThreads({ profile, amount, changed }) {
   const groups = new Map(), owner = [], several = new Set(profile.threads.map((t) => t.pid)).size > 2;
+  const isCompared = profile.threads.some((thread) => thread.isBase);
   profile.threads.forEach((thread, i) => {
-    const id = `${thread.pid} ${thread.name}`;
+    const id = isCompared ? thread.name : `${thread.pid} ${thread.name}`;
     if (!groups.has(id)) groups.set(id, { ...thread, count: 0, weight: 0, on: true });
     owner[i] = groups.get(id);
     owner[i].count++;

@@ -1,25 +1,53 @@
 // The profile as typed arrays, and the call trees made of it. Nothing here knows the screen.
 // Stacks may be very deep: every pass over a tree is a loop over ids (parents come first).
 
+// A column with more rows, given as they are.
+function extend(array, values) {
+  const out = new array.constructor(array.length + values.length);
+  out.set(array);
+  out.set(values, array.length);
+  return out;
+}
+
 // strings: texts by id. functions: name and file (strings), first line. frames: function, line that
 // runs, kind (0: Python's). nodes: parent node (0: none) and frame, parents first. selves: samples
-// and weight of a thread in a node itself.
+// and weight of a thread in a node itself. lines: file (string), line, what stands there. base: what
+// to compare with; its threads are those after `threads_after`. timeline: see time.js; `small` are
+// parents of nodes that come after the others, in which ranges of time count rare stacks together.
 function decodeProfile(json) {
-  const { strings, functions, frames, nodes, threads, selves } = json;
+  const { strings, functions, frames, nodes, threads, selves, base } = json;
   const samples = column(selves.samples, Float64Array);
   const weight = column(selves.weight_ns, Float64Array);
   const byTime = weight.some((w) => w > 0);
   const [name, tid, pid] = [column(threads.name), column(threads.tid), column(threads.pid)];
-  return {
-    run: json.run, health: json.health, strings,
+  const profile = {
+    run: json.run, health: json.health, strings, base: base || null,
     fnName: column(functions.name), fnFile: column(functions.file), fnLine: column(functions.line),
     frameFn: column(frames.function), frameLine: column(frames.line),
     frameKind: column(frames.kind),
     parent: column(nodes.parent), frame: column(nodes.frame),
-    threads: Array.from(tid, (id, i) => ({ tid: id, pid: pid[i], name: strings[name[i]] })),
+    threads: Array.from(tid, (id, i) => ({ tid: id, pid: pid[i], name: strings[name[i]],
+      isBase: !!base && i > base.threads_after })),
     selfThread: column(selves.thread), selfNode: column(selves.node),
     samples, weight: byTime ? weight : samples, byTime,
+    timeline: decodeTimeline(json, byTime),
+    source: new Map((json.lines || []).map(([file, line, text]) => [`${file}:${line}`, text])),
   };
+  if (json.timeline?.small.length) addSmall(profile, column(json.timeline.small).subarray(1));
+  return profile;
+}
+
+function addSmall(profile, parents) {
+  const fn = profile.fnName.length, frame = profile.frameFn.length;
+  profile.fnName = extend(profile.fnName, [profile.strings.push("(small)") - 1]);
+  profile.fnFile = extend(profile.fnFile, [0]);
+  profile.fnLine = extend(profile.fnLine, [0]);
+  profile.frameFn = extend(profile.frameFn, [fn]);
+  profile.frameLine = extend(profile.frameLine, [0]);
+  profile.frameKind = extend(profile.frameKind, [1]);
+  profile.parent = extend(profile.parent, parents);
+  profile.frame = extend(profile.frame, parents.map(() => frame));
+  profile.smallFn = fn;
 }
 
 // Sorts ids[from..to) by weight, heaviest first; equal weights by id.
@@ -106,9 +134,8 @@ function buildTree(profile, byLine) {
     byLine, n, keys: byLine ? profile.frameFn.length : profile.fnName.length,
     parent: new Int32Array(n), key: new Int32Array(n), fn: new Int32Array(n),
     first: new Int32Array(n), count: new Int32Array(n),
-    depth: new Int32Array(n), reach: new Int32Array(n),
-    total: new Float64Array(n), samples: new Float64Array(n),
-    self: new Float64Array(n), selfSamples: new Float64Array(n),
+    depth: new Int32Array(n), reach: new Int32Array(n), ...makeWeights(n),
+    base: null, // what the same nodes weigh in what is compared with
     expand() {},
   };
   const old = new Int32Array(n), fresh = new Int32Array(n);
@@ -154,52 +181,53 @@ function markOuter(tree, fnCount) {
   }
 }
 
-// Fills in self and total for the threads in `shown`, without stacks that hold a `hidden` function.
-// Also returns the totals of the profile's own nodes, which know lines.
-function weighTree(profile, tree, shown, hidden) {
-  const { parent, frame, frameFn } = profile;
-  const n = parent.length;
-  const total = new Float64Array(n), samples = new Float64Array(n);
-  const cut = hidden.size ? new Uint8Array(n) : null;
-  if (cut)
-    for (let i = 1; i < n; i++) cut[i] = cut[parent[i]] | hidden.has(frameFn[frame[i]]);
-  for (const a of [tree.total, tree.samples, tree.self, tree.selfSamples]) a.fill(0);
-  for (let i = 1; i < profile.selfNode.length; i++) {
-    const node = profile.selfNode[i];
-    if (!shown[profile.selfThread[i]] || (cut && cut[node])) continue;
-    total[node] += profile.weight[i];
-    samples[node] += profile.samples[i];
-  }
+// For each node of the profile whether it is part of a stack with a `hidden` function; null when
+// nothing is hidden.
+function cutNodes({ parent, frame, frameFn }, hidden) {
+  if (!hidden.size) return null;
+  const cut = new Uint8Array(parent.length);
+  for (let i = 1; i < cut.length; i++) cut[i] = cut[parent[i]] | hidden.has(frameFn[frame[i]]);
+  return cut;
+}
+
+const makeWeights = (n) => ({
+  total: new Float64Array(n), samples: new Float64Array(n),
+  self: new Float64Array(n), selfSamples: new Float64Array(n),
+});
+
+// Fills in self and total of the tree's nodes, in `into`, from what the profile's nodes have of their
+// `own`, but for those that are `cut`. Returns the totals of the profile's nodes, which know lines.
+function weighTree(profile, tree, own, cut, into) {
+  const { parent } = profile, n = parent.length;
+  const total = own.weight.slice(), samples = own.samples.slice();
+  for (const a of [into.total, into.samples, into.self, into.selfSamples]) a.fill(0);
   // So far these are what is the node's own.
   for (let i = 0; i < n; i++) {
-    tree.self[tree.of[i]] += total[i];
-    tree.selfSamples[tree.of[i]] += samples[i];
+    if (cut && cut[i]) total[i] = samples[i] = 0;
+    into.self[tree.of[i]] += total[i];
+    into.selfSamples[tree.of[i]] += samples[i];
   }
   for (let i = n - 1; i > 0; i--) {
     total[parent[i]] += total[i];
     samples[parent[i]] += samples[i];
   }
   for (let i = 0; i < n; i++) {
-    tree.total[tree.of[i]] += total[i];
-    tree.samples[tree.of[i]] += samples[i];
+    into.total[tree.of[i]] += total[i];
+    into.samples[tree.of[i]] += samples[i];
   }
   return total;
 }
 
-// Self and total of every function; recursion counts a stack once.
-function functionTotals(profile, tree) {
-  const n = profile.fnName.length;
-  const out = {
-    self: new Float64Array(n), selfSamples: new Float64Array(n),
-    total: new Float64Array(n), samples: new Float64Array(n),
-  };
+// Self and total of every function, by the tree's `weights`; recursion counts a stack once.
+function functionTotals(profile, tree, weights) {
+  const out = makeWeights(profile.fnName.length);
   for (let id = 1; id < tree.n; id++) {
     const fn = tree.fn[id];
-    out.self[fn] += tree.self[id];
-    out.selfSamples[fn] += tree.selfSamples[id];
+    out.self[fn] += weights.self[id];
+    out.selfSamples[fn] += weights.selfSamples[id];
     if (!tree.outer[id]) continue;
-    out.total[fn] += tree.total[id];
-    out.samples[fn] += tree.samples[id];
+    out.total[fn] += weights.total[id];
+    out.samples[fn] += weights.samples[id];
   }
   return out;
 }
@@ -225,16 +253,21 @@ function matchedWeight(tree, match, zoom) {
 
 // A tree that grows where it is looked at. Upwards: from running functions to their callers.
 // Downwards: all calls of some functions laid on one another. `seeds` are nodes of `tree`; each
-// brings its own `weight` and `samples`. Same fields as a tree of buildTree, but count[id] is -1
-// until expand(id).
-function growTree(tree, up, seeds, weight, samples) {
+// brings its own weight and samples, which of(weights) finds. Same fields as a tree of buildTree, but
+// count[id] is -1 until expand(id).
+function growTree(tree, up, seeds, of) {
+  const { weight, samples } = of(tree), base = tree.base && of(tree.base);
   let room = 256;
   const types = {
     parent: Int32Array, key: Int32Array, fn: Int32Array, first: Int32Array, count: Int32Array,
     depth: Int32Array, reach: Int32Array, from: Float64Array, to: Float64Array,
     total: Float64Array, samples: Float64Array, self: Float64Array,
+    baseTotal: Float64Array, baseSamples: Float64Array,
   };
-  const grown = { byLine: tree.byLine, keys: tree.keys, n: 1, up, expand };
+  const grown = {
+    byLine: tree.byLine, keys: tree.keys, n: 1, up, expand,
+    get base() { return base && { total: grown.baseTotal, samples: grown.baseSamples }; },
+  };
   for (const name in types) grown[name] = new types[name](room);
   // Where each node's stacks stand now (cursor), and which seed or node they weigh by (origin).
   let cursor = Int32Array.from(seeds), origin = cursor.slice(), used = cursor.length;
@@ -244,6 +277,8 @@ function growTree(tree, up, seeds, weight, samples) {
   for (const s of seeds) {
     grown.total[0] += weight[s];
     grown.samples[0] += samples[s];
+    grown.baseTotal[0] += base ? base.weight[s] : 0;
+    grown.baseSamples[0] += base ? base.samples[s] : 0;
     grown.reach[0] = Math.max(grown.reach[0], up ? tree.depth[s] : tree.reach[s] + 1);
   }
   grown.cost = 0; // entries moved so far
@@ -272,7 +307,7 @@ function growTree(tree, up, seeds, weight, samples) {
         o[n++] = origin[e];
       } else {
         for (let k = tree.first[at], end = k + tree.count[at]; k < end; k++) {
-          if (!tree.total[k]) continue;
+          if (!tree.total[k] && !(base && base.weight[k])) continue;
           c[n] = k;
           o[n++] = k;
         }
@@ -295,11 +330,11 @@ function growTree(tree, up, seeds, weight, samples) {
       sums[slot[k] - 1] += weight[o[i]];
       sizes[slot[k] - 1]++;
     }
-    const kinds = keys.length, base = grown.n;
+    const kinds = keys.length, start = grown.n;
     const order = Int32Array.from(keys, (_, i) => i);
     sortByWeight(order, 0, kinds, sums);
-    if (base + kinds > room) {
-      room = Math.max(2 * room, base + kinds);
+    if (start + kinds > room) {
+      room = Math.max(2 * room, start + kinds);
       for (const name in types) grown[name] = larger(grown[name], room);
     }
     if (used + n > cursor.length) {
@@ -308,7 +343,7 @@ function growTree(tree, up, seeds, weight, samples) {
     }
     let at = used;
     for (let i = 0; i < kinds; i++) {
-      const child = base + i, k = keys[order[i]];
+      const child = start + i, k = keys[order[i]];
       slot[k] = child;
       grown.parent[child] = id;
       grown.key[child] = k;
@@ -325,12 +360,16 @@ function growTree(tree, up, seeds, weight, samples) {
       grown.fn[child] = tree.fn[c[i]];
       grown.total[child] += weight[o[i]];
       grown.samples[child] += samples[o[i]];
+      if (base) {
+        grown.baseTotal[child] += base.weight[o[i]];
+        grown.baseSamples[child] += base.samples[o[i]];
+      }
       if (!up) grown.self[child] += tree.self[c[i]];
       const reach = up ? tree.depth[c[i]] - 1 : tree.reach[c[i]];
       if (reach > grown.reach[child]) grown.reach[child] = reach;
     }
     for (const k of keys) slot[k] = 0;
-    grown.first[id] = base;
+    grown.first[id] = start;
     grown.count[id] = kinds;
     grown.n += kinds;
     grown.cost += n;
@@ -341,13 +380,25 @@ function growTree(tree, up, seeds, weight, samples) {
 
 // The tree to draw: the call tree itself, or one grown from it.
 function viewOf(tree, invert, focus) {
-  const seeds = [];
+  const seeds = [], { base } = tree;
   if (!invert && !focus) return tree;
   for (let id = 1; id < tree.n; id++)
-    if (focus ? tree.fn[id] === focus && tree.outer[id] && tree.total[id] : tree.self[id])
+    if (focus ? tree.fn[id] === focus && tree.outer[id] && (tree.total[id] || base?.total[id])
+      : tree.self[id] || base?.self[id])
       seeds.push(id);
-  return focus ? growTree(tree, invert, seeds, tree.total, tree.samples)
-    : growTree(tree, true, seeds, tree.self, tree.selfSamples);
+  return growTree(tree, invert || !focus, seeds, focus
+    ? ({ total, samples }) => ({ weight: total, samples })
+    : ({ self, selfSamples }) => ({ weight: self, samples: selfSamples }));
+}
+
+// How much of a node has changed against the base, whose weights count `scale` times: from -1 (it was
+// only there before) to 1 (it is new); 0 where chance alone may have done it: below two standard
+// deviations of the difference of two counts.
+function changeOf(now, samples, before, samplesBefore, scale) {
+  const was = before * scale;
+  const deviation = Math.sqrt(samples + samplesBefore * scale * scale);
+  if (Math.abs(samples - samplesBefore * scale) < 2 * deviation || now === was) return 0;
+  return (now - was) / Math.max(now, was);
 }
 
 // Where a node begins, in the unit of weights.

@@ -4,49 +4,101 @@ const profile = decodeProfile(JSON.parse($("pyrometer-data").textContent));
 const names = makeNames(profile);
 const amount = (value) => (profile.byTime ? time(value) : `${count(value)} samples`);
 
-// What is chosen; kept in the address, with the threads and the zoom.
-const state = { invert: false, line: false, flame: false, query: "", focus: 0, hidden: new Set() };
+// What is chosen; kept in the address, with the threads and the zoom. Ranges are buckets of the
+// timeline, [from, to); null is the whole run.
+const state = {
+  view: "graph", invert: false, line: false, flame: false, query: "", focus: 0, hidden: new Set(),
+  range: null, against: null, compare: true, swap: false, absolute: false, byThread: false, lane: 0,
+};
 const trees = [null, null];   // by function, by line: made when first asked for
 let tree = null;              // the call tree of these
 let lineWeights = null;       // of the profile's own nodes
-let totals = null, matching = null, matched = null, literal = false;
+let totals = null, before = null, scale = 0; // of functions; in a comparison those of the other side
+let matching = null, matched = null, literal = false;
 let selected = -1, mark = 0;
 
 const graph = makeGraph({ box: $("graph"), space: $("space"), canvas: $("canvas"), names });
+const callers = makeGraph({ box: $("above"), space: $("abovespace"), canvas: $("abovecanvas"), names });
 const threads = makeThreads({ profile, amount, changed: () => { reweigh(); save(); } });
 const table = makeTable({
   profile, names, amount,
   tell(fn, how) {
-    if (how === "open") searchFor(fn);
+    if (state.view === "sandwich" && how === "pick") change({ focus: fn });
+    else if (how === "open") searchFor(fn);
     else setMark(mark === fn ? 0 : fn);
   },
 });
 
 // --- What follows from what.
 
+// How long a range, or the whole run, is; in ns.
+function lengthOf(range) {
+  const { duration_ns: all } = profile.health;
+  if (!range) return all;
+  const { width } = profile.timeline;
+  return Math.max(1, Math.min(all, range[1] * width) - range[0] * width);
+}
+
+// What is shown, and what it is compared with (null: nothing): the weights of the profile's nodes,
+// and the time in which they came together.
+function sides() {
+  const on = threads.shown();
+  const of = (isBase) => on.map((shown, i) => (shown && profile.threads[i].isBase === isBase ? 1 : 0));
+  const now = { own: ownWeights(profile, of(false), state.range), time: lengthOf(state.range) };
+  if (!state.compare || !(state.against || profile.base)) return [now, null];
+  const was = state.against
+    ? { own: ownWeights(profile, of(false), state.against), time: lengthOf(state.against) }
+    : { own: ownWeights(profile, of(true), null), time: profile.base.duration_ns };
+  return state.swap ? [was, now] : [now, was];
+}
+
 function reweigh() {
-  const t = Number(state.line);
+  const t = Number(state.line), cut = cutNodes(profile, state.hidden), [now, was] = sides();
   tree = trees[t] ??= buildTree(profile, state.line);
-  lineWeights = weighTree(profile, tree, threads.shown(), state.hidden);
-  totals = functionTotals(profile, tree);
-  if (graph.tree === tree && !state.invert && !state.focus) graph.refresh();
+  lineWeights = weighTree(profile, tree, now.own, cut, tree);
+  totals = functionTotals(profile, tree, tree);
+  tree.base = before = null;
+  scale = was ? (state.absolute || !was.time ? 1 : now.time / was.time) : 0;
+  if (was) {
+    tree.base = makeWeights(tree.n);
+    weighTree(profile, tree, was.own, cut, tree.base);
+    before = functionTotals(profile, tree, tree.base);
+  }
+  if (graph.tree === tree && state.view === "graph" && !state.invert && !state.focus) graph.refresh();
   else present();
+  graph.mark({ scale: state.view === "chart" ? 0 : scale, sign: state.swap ? -1 : 1 });
   research();
   showLegend();
   showChoices();
+  heat.update();
 }
 
 // After a change of what is drawn, not of what is counted.
 function reshape() {
   if (state.line !== tree.byLine) return reweigh();
   present();
+  heat.update();
   showMatched();
   showChoices();
 }
 
 function present() {
-  graph.show(viewOf(tree, state.invert, state.focus), state.flame);
+  const { view } = state;
+  if (view === "sandwich" && !state.focus) state.focus = heaviest();
+  if (view === "chart") graph.show(chartOf(), state.flame);
+  else if (view === "sandwich") graph.show(viewOf(tree, false, state.focus), false);
+  else graph.show(viewOf(tree, state.invert, state.focus), state.flame);
+  graph.mark({ scale: view === "chart" ? 0 : scale, sign: state.swap ? -1 : 1 });
+  showSandwich();
+  $("ruler").hidden = $("lane").hidden = view !== "chart";
   select(-1);
+}
+
+// The function with most time in itself.
+function heaviest() {
+  let best = 0;
+  totals.self.forEach((w, fn) => { if (fn && w > (best ? totals.self[best] : 0)) best = fn; });
+  return best;
 }
 
 // Which functions match: every distinct string is asked once.
@@ -63,7 +115,9 @@ function research() {
       matching[fn] = hit(profile.fnName[fn]) || (profile.fnFile[fn] && hit(profile.fnFile[fn])) ? 1 : 0;
   }
   graph.mark({ match: matching });
-  table.update(totals, tree.total[0], matching);
+  callers.mark({ match: matching });
+  table.update(totals, tree.total[0], matching, before, scale, state.swap ? -1 : 1);
+  heat.update();
   showMatched();
 }
 
@@ -86,10 +140,20 @@ function showMatched() {
     found.title += ` ${share(weight.within, tree.total[graph.zoomed])} of the zoomed view`;
 }
 
+const valueOf = (button) => ({ 0: false, 1: true })[button.dataset.value] ?? button.dataset.value;
+
+function rootText() {
+  const t = graph.tree, process = $("process").textContent;
+  const of = t.isChart ? visible(profile.threads[chartLine()?.thread ?? 0].name || "") || process : process;
+  return `${state.range ? span(state.range) : "all"} of ${of}, ${amount(t.total[0])}`;
+}
+
 function showChoices() {
   for (const button of document.querySelectorAll("[data-set]"))
-    button.setAttribute("aria-pressed", state[button.dataset.set] === (button.dataset.value === "1"));
-  graph.rootText = `all of ${$("process").textContent}, ${amount(graph.tree.total[0])}`;
+    button.setAttribute("aria-pressed", state[button.dataset.set] === valueOf(button));
+  for (const button of document.querySelectorAll("[data-for]"))
+    button.disabled = !button.dataset.for.split(" ").includes(state.view);
+  graph.rootText = state.view === "sandwich" ? "▼ what it calls" : rootText();
   showTrail();
 }
 
@@ -103,7 +167,7 @@ function showTrail() {
     button.addEventListener("click", act);
     trail.append(button);
   };
-  if (state.focus)
+  if (state.focus && state.view === "graph")
     add(`${state.invert ? "callers of" : "calls of"} ${names.name(state.focus)} ✕`, "chip",
       "Show everything again", () => change({ focus: 0 }));
   for (const fn of state.hidden)
@@ -123,39 +187,52 @@ function showTrail() {
   $("reset").hidden = from === 0 && to === (shown.total[0] || 1);
 }
 
-function label(id) {
-  const shown = graph.tree;
-  if (!id) return graph.rootText;
+const label = (id) => labelOf(graph, id), place = (id) => placeOf(graph, id);
+
+function labelOf(of, id) {
+  const shown = of.tree;
+  if (!id) return of.rootText;
   const line = shown.byLine && names.line(shown, shown.key[id]);
   return names.name(shown.fn[id]) + (line ? `:${line}` : "");
 }
 
-function place(id) {
-  const shown = graph.tree, line = names.line(shown, shown.key[id]);
+function placeOf(of, id) {
+  const shown = of.tree, line = names.line(shown, shown.key[id]);
   return names.file(shown.fn[id]) + (line ? `:${line}` : "");
 }
 
 function showDetail(id) {
   if (id < 0) {
-    $("detail").textContent = "Click a frame to zoom, / to search, ? for all keys";
+    $("detail").textContent = profile.timeline
+      ? "Click a frame to zoom, / to search, drag over the map to see a range of time, ? for all keys"
+      : "Click a frame to zoom, / to search, ? for all keys";
   } else {
-    const t = graph.tree, whole = tree.total[0];
+    const t = graph.tree, whole = t.isChart ? t.total[0] : tree.total[0];
     const part = graph.zoomed && id ? `, ${share(t.total[id], t.total[graph.zoomed])} of view` : "";
     $("detail").textContent = [clip(label(id), 200), id ? clip(place(id), 200) : "",
       `${amount(t.total[id])}, ${share(t.total[id], whole)}${part}`].filter(Boolean).join("  ·  ");
   }
 }
 
+function dotted(colour, text) {
+  const item = element("span", "", text), dot = element("i");
+  dot.style.background = `var(--${colour})`;
+  item.prepend(dot);
+  return item;
+}
+
 function showLegend() {
   const sums = [0, 0, 0, 0], legend = $("legend");
   totals.self.forEach((w, fn) => { sums[names.families[fn]] += w; });
   legend.textContent = "";
+  if (before && state.view !== "chart") {
+    for (const [name, text] of [["more", "more than before"], ["less", "less"], ["same", "could be chance"]])
+      legend.append(dotted(name, text));
+    return;
+  }
   FAMILIES.forEach(({ name }, i) => {
     if (!sums[i] && i) return;
-    const item = element("span", "", `${name} ${share(sums[i], tree.total[0])}`);
-    const dot = element("i");
-    dot.style.background = `var(--f${i})`;
-    item.prepend(dot);
+    const item = dotted(`f${i}`, `${name} ${share(sums[i], tree.total[0])}`);
     item.title = "Share of time in such functions themselves";
     legend.append(item);
   });
@@ -166,6 +243,13 @@ function showLegend() {
 function change(what) {
   Object.assign(state, what);
   reshape();
+  save(true);
+}
+
+// The same where it changes what is counted.
+function recount(what) {
+  Object.assign(state, what);
+  reweigh();
   save(true);
 }
 
@@ -261,60 +345,4 @@ function walk(key) {
       }
   }
   graph.reveal(selected);
-}
-
-// --- The address keeps the view.
-
-let written = location.hash;
-
-function save(step) {
-  const parts = [];
-  const add = (name, value) => { if (value) parts.push(`${name}=${encodeURIComponent(value)}`); };
-  add("v", (state.invert ? "i" : "") + (state.line ? "l" : "") + (state.flame ? "f" : ""));
-  add("s", state.query);
-  add("t", threads.text);
-  add("c", state.focus);
-  add("x", Array.from(state.hidden).join("."));
-  const t = graph.tree, [from, to] = graph.range, id = graph.zoomed;
-  if (t === tree) add("z", id);
-  else if (t.depth[id] < 500) add("z", pathOf(t, id).join("."));
-  if (Math.abs(to - from - t.total[id]) > 1e-6 * t.total[id] && to - from < t.total[0])
-    add("r", `${from / t.total[0]}_${to / t.total[0]}`);
-  const hash = `#${parts.join("&")}`;
-  if (hash === written || (hash === "#" && !written)) return;
-  written = hash;
-  try {
-    if (step) history.pushState(null, "", hash);
-    else history.replaceState(null, "", hash);
-  } catch { /* too many changes a second, or a page without an address */ }
-}
-
-function restore() {
-  written = location.hash;
-  const get = {};
-  for (const part of location.hash.slice(1).split("&")) {
-    const [name, value = ""] = part.split("=");
-    try {
-      get[name] = decodeURIComponent(value);
-    } catch { /* a broken address: that part is left out */ }
-  }
-  const { v = "", s = "", t = "", c = "", x = "", z = "", r = "" } = get;
-  const isFunction = (fn) => Number.isInteger(fn) && fn > 0 && fn < profile.fnName.length;
-  Object.assign(state, {
-    invert: v.includes("i"), line: v.includes("l"), flame: v.includes("f"), query: s,
-    focus: isFunction(Number(c)) ? Number(c) : 0,
-    hidden: new Set(x.split(".").map(Number).filter(isFunction)),
-  });
-  $("query").value = s;
-  threads.text = t;
-  reweigh();
-  select(-1);
-  graph.orient(state.flame);
-  const shown = graph.tree;
-  const id = shown === tree ? Math.floor(Number(z)) : nodeAt(shown, z.split(".").map(Number));
-  const [a, b] = r.split("_").map((part) => Number(part) * shown.total[0]);
-  if (a >= 0 && b > a) graph.zoomRange(a, b);
-  else graph.zoom(id > 0 && id < shown.n && shown.total[id] ? id : 0);
-  showTrail();
-  showMatched();
 }

@@ -1,6 +1,7 @@
 /* Writes one fixed trace through every exporter:
  *
- *     make_trace FOLDER              FOLDER/<format><extension> for each of exporters[]
+ *     make_trace FOLDER              FOLDER/<format><extension> for each of exporters[], and
+ *                                    FOLDER/flamegraph-compared.html
  *     make_trace FOLDER RECORDING    the same from the recording that the first one wrote
  *
  * The trace has what is easy to get wrong: a main thread and two workers that had the same thread
@@ -361,10 +362,11 @@ static void fill_base(struct trace *trace) {
     trace->health.duration_ns = maker.time_ns;
 }
 
+/* FOLDER/<format><what><extension> */
 static void write_one(const struct trace *trace, const struct exporter *exporter,
-                      const char *folder) {
+                      const char *folder, const char *what) {
     char path[4096];
-    snprintf(path, sizeof path, "%s/%s%s", folder, exporter->name, exporter->extensions[0]);
+    snprintf(path, sizeof path, "%s/%s%s%s", folder, exporter->name, what, exporter->extensions[0]);
     FILE *out = fopen(path, "w");
     struct error error = {0};
     if (!out || exporter->write(trace, out, &error) || ferror(out) || fclose(out)) {
@@ -415,9 +417,11 @@ int main(int argc, char **argv) {
     for (const struct exporter *const *at = exporters; *at; at++) {
         trace.base = (*at)->needs_base ? &base : NULL;
         if (!(*at)->grows) {
-            write_one(&trace, *at, argv[1]);
+            write_one(&trace, *at, argv[1], "");
         }
     }
+    trace.base = &base; /* a page that can compare, and need not */
+    write_one(&trace, exporter_by_name("flamegraph"), argv[1], "-compared");
     trace_deinit(&base);
     trace_deinit(&trace);
     return 0;
