@@ -216,7 +216,8 @@ int main(int argc, char **argv) {
     case VERB_ATTACH: result = with_profile(&options, attach); break;
     case VERB_RUN: result = with_profile(&options, run); break;
     case VERB_DUMP: result = dump(&options); break;
-    case VERB_REPLAY: result = replay(&options); break;
+    case VERB_REPLAY:
+    case VERB_DIFF: result = replay(&options); break;
     case VERB_HELP: options_print_help(options.help_verb, stdout); break;
     case VERB_VERSION: puts("pyrometer " PYROMETER_VERSION); break;
     }

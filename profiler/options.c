@@ -13,7 +13,7 @@
 
 enum {
     SAMPLING = VERB_ATTACH | VERB_RUN,
-    WRITING = SAMPLING | VERB_REPLAY,
+    WRITING = SAMPLING | VERB_REPLAY | VERB_DIFF,
     ON_PID = VERB_ATTACH | VERB_DUMP
 };
 
@@ -42,6 +42,8 @@ static const struct verb_row verb_rows[] = {
     {VERB_RUN, "run", "[OPTIONS] [--] COMMAND [ARG...]",
      "start a command and profile it from its first bytecode"},
     {VERB_REPLAY, "replay", "[OPTIONS] FILE", "turn a recording (.pyro) into any other format"},
+    {VERB_DIFF, "diff", "[OPTIONS] BASE NEW",
+     "compare two recordings: what takes more of the time, and how sure that is"},
     {VERB_DUMP, "dump", "[OPTIONS] PID", "print the stack of every thread, once"},
 };
 enum { VERB_ROWS = sizeof verb_rows / sizeof verb_rows[0] };
@@ -244,6 +246,28 @@ static enum status set_exclude(struct draft *draft, const char *value, struct er
     return selection_check(&draft->options->selection, error);
 }
 
+static enum status set_base(struct draft *draft, const char *value, struct error *error) {
+    (void)error;
+    draft->options->base_path = value;
+    return STATUS_OK;
+}
+
+static enum status set_diff_flamegraph(struct draft *draft, const char *value,
+                                       struct error *error) {
+    draft->flag_format = exporter_by_name("flamegraph");
+    return set_base(draft, value, error);
+}
+
+static enum status set_fail_above(struct draft *draft, const char *value, struct error *error) {
+    char *end;
+    double percent = strtod(value, &end);
+    draft->options->fail_above = percent / 100;
+    return end != value && (*end == '\0' || strcmp(end, "%") == 0) && percent > 0 && percent < 1e6
+               ? STATUS_OK
+               : error_set(error, STATUS_USAGE,
+                           "--fail-above %s: a share of the time is like 5%% or 0.5%%", value);
+}
+
 static enum status set_no_source(struct draft *draft, const char *value, struct error *error) {
     (void)value;
     (void)error;
@@ -317,6 +341,12 @@ static const struct option_row option_rows[] = {
     {0, "include", "REGEX", VERB_REPLAY, set_include,
      "only stacks with a function or file that matches (POSIX extended)"},
     {0, "exclude", "REGEX", VERB_REPLAY, set_exclude, "no stacks with one that matches"},
+    {0, "base", "FILE", SAMPLING | VERB_REPLAY, set_base,
+     "compare with this recording, in the flame graph and in diff"},
+    {0, "diff-flamegraph", "FILE", SAMPLING | VERB_REPLAY, set_diff_flamegraph,
+     "the same as --flamegraph --base FILE"},
+    {0, "fail-above", "PERCENT", VERB_DIFF, set_fail_above,
+     "exit with 8 when a function takes that much more of the time, and surely more"},
     {'o', "output", "PATH", WRITING, set_output,
      "where to; several times for several; %p is the PID, %t the time, - standard output"},
     {'f', "format", "NAME", WRITING, set_format, "the format, whatever the path's extension"},
@@ -450,7 +480,17 @@ static enum status take_recording(struct draft *draft, int argc, char **argv, st
                           : error_set(error, STATUS_USAGE, "'%s' is too much", argv[optind]);
 }
 
-/* The PID, the recording or the command. */
+/* BASE NEW */
+static enum status take_two_recordings(struct draft *draft, int argc, char **argv,
+                                       struct error *error) {
+    if (argc - optind < 2) {
+        return error_set(error, STATUS_USAGE, "diff: which two recordings?");
+    }
+    draft->options->base_path = argv[optind++];
+    return take_recording(draft, argc, argv, error);
+}
+
+/* The PID, the recordings or the command. */
 static enum status take_rest(struct draft *draft, enum verb verb, int argc, char **argv,
                              struct error *error) {
     struct options *options = draft->options;
@@ -460,6 +500,9 @@ static enum status take_rest(struct draft *draft, enum verb verb, int argc, char
     }
     if (verb == VERB_REPLAY) {
         return take_recording(draft, argc, argv, error);
+    }
+    if (verb == VERB_DIFF) {
+        return take_two_recordings(draft, argc, argv, error);
     }
     if (options->pid == 0 && optind < argc) {
         enum status status = set_pid(draft, argv[optind++], error);
@@ -488,6 +531,7 @@ static const char *default_path(const struct draft *draft) {
 /* Gives every output its format: --format, else the flag, else the extension. */
 static enum status choose_formats(struct draft *draft, struct error *error) {
     struct options *options = draft->options;
+    const char *usual = options->verb == VERB_DIFF ? "diff" : "table";
     const struct exporter *forced = draft->format != NULL ? draft->format : draft->flag_format;
     if (options->output_count == 0) {
         enum status status = set_output(draft, default_path(draft), error);
@@ -499,12 +543,17 @@ static enum status choose_formats(struct draft *draft, struct error *error) {
         struct output_request *output = &options->outputs[i];
         output->exporter = forced != NULL ? forced : exporter_by_path(output->path);
         if (output->exporter == NULL && strcmp(output->path, "-") == 0) {
-            output->exporter = exporter_by_name("table");
+            output->exporter = exporter_by_name(usual);
         }
         if (output->exporter == NULL) {
             return error_set(error, STATUS_USAGE,
                              "no format goes with the extension of %s; name one with --format",
                              output->path);
+        }
+        if (output->exporter->needs_base && options->base_path == NULL) {
+            return error_set(error, STATUS_USAGE,
+                             "the format %s compares: say with what, with --base FILE",
+                             output->exporter->name);
         }
     }
     return STATUS_OK;
@@ -626,13 +675,13 @@ static void print_overview(FILE *out) {
         fprintf(out, "  pyrometer %-6s %-33s %s\n", verb_rows[i].name, verb_rows[i].arguments,
                 verb_rows[i].help);
     }
-    fputs(
-        "\n'pyrometer VERB --help' lists the options of a verb; 'record -p PID' and\n"
-        "'record -- COMMAND' are other spellings of attach and run.\n"
-        "\nExit status: 0 done, 1 internal error, 2 bad usage, 3 no such process,\n"
-        "4 not permitted, 5 not a Python that can be read, 6 not one sample, 7 an output\n"
-        "could not be written, 9 the recording cannot be read; run passes on the command's own.\n",
-        out);
+    fputs("\n'pyrometer VERB --help' lists the options of a verb; 'record -p PID' and\n"
+          "'record -- COMMAND' are other spellings of attach and run.\n"
+          "\nExit status: 0 done, 1 internal error, 2 bad usage, 3 no such process,\n"
+          "4 not permitted, 5 not a Python that can be read, 6 not one sample, 7 an output\n"
+          "could not be written, 8 slower than --fail-above allows, 9 the recording cannot\n"
+          "be read; run passes on the command's own.\n",
+          out);
 }
 
 void options_print_help(enum verb verb, FILE *out) {

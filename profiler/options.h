@@ -21,6 +21,7 @@ enum verb {
     VERB_HELP = 1 << 3,    /* print options.help to standard output; no other verb asked for it */
     VERB_VERSION = 1 << 4, /* print the version */
     VERB_REPLAY = 1 << 5,
+    VERB_DIFF = 1 << 6,
 };
 
 struct output_request {
@@ -32,7 +33,9 @@ struct options {
     enum verb verb;
     enum verb help_verb; /* VERB_HELP: of which verb, or 0 for all */
     int pid;
-    const char *recording_path; /* VERB_REPLAY: "-" is standard input */
+    const char *recording_path; /* VERB_REPLAY, VERB_DIFF: "-" is standard input */
+    const char *base_path;      /* the recording to compare with; NULL: none */
+    double fail_above;          /* VERB_DIFF: share of the time, 0.05 is 5 %; 0: not asked for */
     struct selection selection; /* VERB_REPLAY */
     char **command;             /* VERB_RUN: NULL-terminated, borrowed from argv */
     uint64_t interval_ns;

@@ -10,6 +10,7 @@
 #include "profiler/base/arena.h"
 #include "profiler/base/clock.h"
 #include "profiler/output.h"
+#include "profiler/recording/reader.h"
 #include "profiler/report.h"
 
 struct output_state {
@@ -33,6 +34,9 @@ void outputs_init(struct outputs *out, const struct options *options, struct tra
 /* ---- before ---- */
 
 bool outputs_need_timeline(const struct options *options, bool is_live) {
+    if (options->fail_above > 0) {
+        return true;
+    }
     for (size_t i = 0; i < options->output_count; i++) {
         const struct exporter *exporter = options->outputs[i].exporter;
         if (exporter->needs_timeline && !(is_live && exporter->grows)) {
@@ -51,10 +55,27 @@ static bool need_sources(const struct outputs *outputs) {
     return false;
 }
 
+/* Once, and before hours of sampling. */
+static enum status read_base(struct outputs *outputs, struct error *error) {
+    struct reading reading = {0};
+    if (outputs->options->base_path == NULL || outputs->trace->base != NULL) {
+        return STATUS_OK;
+    }
+    enum status status = trace_init(&outputs->base, true, error);
+    if (status == STATUS_OK) {
+        status = reader_read_path(outputs->options->base_path, &outputs->base, &reading, error);
+    }
+    reading_deinit(&reading);
+    outputs->trace->base = &outputs->base;
+    return status;
+}
+
 enum status outputs_prepare(struct outputs *outputs, int pid, struct error *error) {
     const struct options *options = outputs->options;
-    enum status status =
-        options->stats_path != NULL ? output_check(options->stats_path, error) : STATUS_OK;
+    enum status status = read_base(outputs, error);
+    if (status == STATUS_OK && options->stats_path != NULL) {
+        status = output_check(options->stats_path, error);
+    }
     for (size_t i = 0; i < options->output_count && status == STATUS_OK; i++) {
         struct buffer *path = &outputs->states[i].path;
         buffer_clear(path);
@@ -273,5 +294,6 @@ void outputs_deinit(struct outputs *outputs) {
         buffer_deinit(&outputs->states[i].path);
     }
     free(outputs->states);
+    trace_deinit(&outputs->base);
     sources_close(&outputs->sources);
 }

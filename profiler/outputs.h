@@ -19,6 +19,7 @@ struct outputs {
     struct trace *trace;
     struct output_state *states; /* of each output */
     struct sources sources;
+    struct trace base;  /* what to compare with, if asked for */
     enum status status; /* the first failure to write */
 };
 
@@ -30,7 +31,8 @@ void outputs_deinit(struct outputs *outputs);
 /* Whether the trace must have a timeline; `is_live`: it is being taken, and recordings grow. */
 bool outputs_need_timeline(const struct options *options, bool is_live);
 
-/* Expands the paths for a PID, and asks whether they can be written to. NO_OUTPUT. */
+/* Reads the base to compare with, expands the paths for a PID, and asks whether they can be written
+ * to. NO_OUTPUT, BAD_RECORDING. */
 enum status outputs_prepare(struct outputs *outputs, int pid, struct error *error) MUST_CHECK;
 /* Looks where the process has its source files, and begins the recordings there are to be. */
 void outputs_begin(struct outputs *outputs, const struct process *process);

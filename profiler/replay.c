@@ -2,37 +2,15 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "profiler/model/compare.h"
 #include "profiler/options.h"
 #include "profiler/outputs.h"
 #include "profiler/recording/reader.h"
 #include "profiler/recording/selection.h"
 #include "profiler/report.h"
-
-static enum status open_recording(const char *path, FILE **out, struct error *error) {
-    *out = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    return *out != NULL ? STATUS_OK : error_set(error, STATUS_BAD_RECORDING, "opening %s", path);
-}
-
-/* Says where the detail does not which file it is about. */
-static enum status read_recording(const char *path, struct trace *trace, struct reading *reading,
-                                  struct error *error) {
-    FILE *in;
-    struct error why = {0};
-    *reading = (struct reading){0};
-    enum status status = open_recording(path, &in, error);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    status = reader_read(in, trace, reading, &why);
-    fclose(in);
-    if (status != STATUS_OK) {
-        error_set(error, status, "%s: %s", path, why.detail);
-        error->os_errno = why.os_errno;
-    }
-    return status;
-}
 
 /* What the file does not hold is said, however quiet: the profile is not all of it. */
 static void tell_cut(const struct reading *reading) {
@@ -49,6 +27,30 @@ static void tell_cut(const struct reading *reading) {
     }
 }
 
+/* For --fail-above: names the function that takes most more of the time, if that is too much. */
+static enum status check_growth(const struct trace *trace, double limit, struct error *error) {
+    struct comparison *rows;
+    const struct comparison *worst = NULL;
+    enum status status;
+    size_t count = compare_functions(trace->base, trace, &rows, &status);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        double growth = change_growth(&rows[i].self);
+        bool is_more = growth > limit && change_is_distinct(&rows[i].self);
+        worst = is_more && (!worst || growth > change_growth(&worst->self)) ? &rows[i] : worst;
+    }
+    if (worst != NULL) {
+        const struct trace_function *function = trace_function(trace, worst->fresh);
+        status = error_set(error, STATUS_SLOWER,
+                           "%s (%s) takes %.2f %% more of the time, +/- %.2f; at most %.2f may be",
+                           trace_string(trace, function->name), trace_string(trace, function->file),
+                           100 * change_growth(&worst->self),
+                           50 * (worst->self.high - worst->self.low), 100 * limit);
+        error->os_errno = 0;
+    }
+    free(rows);
+    return status;
+}
+
 /* Writes what was selected. Returns the exit status. */
 static int show(const struct options *options, struct trace *trace, struct error *error) {
     struct outputs outputs;
@@ -59,6 +61,10 @@ static int show(const struct options *options, struct trace *trace, struct error
     } else {
         outputs_write_all(&outputs);
         result = (int)status_exit(outputs.status);
+    }
+    if (result == EXIT_DONE && options->fail_above > 0 &&
+        check_growth(trace, options->fail_above, error) != STATUS_OK) {
+        result = report_failure(error);
     }
     outputs_deinit(&outputs);
     if (result == EXIT_DONE && trace->health.samples == 0) {
@@ -92,7 +98,7 @@ int replay(const struct options *options) {
     enum status status =
         trace_init(&trace, !is_all || outputs_need_timeline(options, false), &error);
     if (status == STATUS_OK) {
-        status = read_recording(options->recording_path, &trace, &reading, &error);
+        status = reader_read_path(options->recording_path, &trace, &reading, &error);
     }
     int result;
     if (status != STATUS_OK) {

@@ -22,7 +22,8 @@ enum exit_status {
     EXIT_NOT_PYTHON = 5,
     EXIT_NO_SAMPLE = 6,
     EXIT_NO_OUTPUT = 7,
-    EXIT_BAD_RECORDING = 9, /* 8 is for a comparison that found more than it may */
+    EXIT_SLOWER = 8,
+    EXIT_BAD_RECORDING = 9,
 };
 
 /* X(name, exit status, what happened, what to do about it) */
@@ -56,6 +57,7 @@ enum exit_status {
       "check that it is the file that 'attach -o x.pyro' wrote, whole and of this version")        \
     X(NO_SELECTED, EXIT_NO_SAMPLE, "the selection holds not one sample",                           \
       "check --from, --to, --thread, --include and --exclude")                                     \
+    X(SLOWER, EXIT_SLOWER, "slower than the base profile by more than may be", "")                 \
     X(NOT_FOUND, EXIT_INTERNAL, "not found", "")
 
 enum status {

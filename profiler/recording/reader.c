@@ -435,3 +435,20 @@ void reading_deinit(struct reading *reading) {
     free(reading->marks);
     *reading = (struct reading){0};
 }
+
+enum status reader_read_path(const char *path, struct trace *trace, struct reading *out,
+                             struct error *error) {
+    struct error why = {0};
+    *out = (struct reading){0};
+    FILE *in = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    if (in == NULL) {
+        return error_set(error, STATUS_BAD_RECORDING, "opening %s", path);
+    }
+    enum status status = reader_read(in, trace, out, &why);
+    fclose(in);
+    if (status != STATUS_OK) {
+        error_set(error, status, "%s: %s", path, why.detail);
+        error->os_errno = why.os_errno;
+    }
+    return status;
+}

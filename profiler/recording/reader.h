@@ -32,4 +32,8 @@ enum status reader_read(FILE *in, struct trace *trace, struct reading *out,
                         struct error *error) MUST_CHECK;
 void reading_deinit(struct reading *reading);
 
+/* The same of a file by its path; "-" is standard input. Messages name the path. */
+enum status reader_read_path(const char *path, struct trace *trace, struct reading *out,
+                             struct error *error) MUST_CHECK;
+
 #endif
