@@ -347,7 +347,7 @@ static void test_format_by_every_extension(void **state) {
             struct options options;
             struct line line;
             char text[128];
-            snprintf(text, sizeof text, "attach 1 -o some.where/x.y%s", *extension);
+            snprintf(text, sizeof text, "attach 1 --base b.pyro -o some.where/x.y%s", *extension);
             parse(&options, &line, text);
             assert_ptr_equal(options.outputs[0].exporter, exporters[i]);
             options_free(&options);
@@ -361,7 +361,7 @@ static void test_format_overrides_the_extension(void **state) {
         struct options options;
         struct line line;
         char text[128];
-        snprintf(text, sizeof text, "attach 1 -o x.html -o - -o y.unheard --format %s",
+        snprintf(text, sizeof text, "attach 1 --base b -o x.html -o - -o y.unheard --format %s",
                  exporters[i]->name);
         parse(&options, &line, text);
         assert_int_equal(options.output_count, 3);
@@ -380,7 +380,7 @@ static void test_format_flags(void **state) {
         struct line line;
         char text[128];
         char path[128];
-        snprintf(text, sizeof text, "attach --%s 1", exporters[i]->name);
+        snprintf(text, sizeof text, "attach --base b.pyro --%s 1", exporters[i]->name);
         parse(&options, &line, text);
         assert_int_equal(options.output_count, 1);
         assert_ptr_equal(options.outputs[0].exporter, exporters[i]);
@@ -388,7 +388,7 @@ static void test_format_flags(void **state) {
         bool is_table = strcmp(exporters[i]->name, "table") == 0;
         assert_string_equal(options.outputs[0].path, is_table ? "-" : path);
         options_free(&options);
-        snprintf(text, sizeof text, "attach --%s -o profile.data 1", exporters[i]->name);
+        snprintf(text, sizeof text, "attach --base b --%s -o profile.data 1", exporters[i]->name);
         parse(&options, &line, text);
         assert_ptr_equal(options.outputs[0].exporter, exporters[i]);
         assert_string_equal(options.outputs[0].path, "profile.data");
