@@ -131,6 +131,50 @@ def read_pprof(path, _work):
     return counts
 
 
+def read_firefox(path, _work):
+    profile, tally = json.loads(path.read_text("utf-8")), Tally()
+    shared = profile["shared"]
+    texts, functions, frames = shared["stringArray"], shared["funcTable"], shared["frameTable"]
+    files = shared["sources"]["filename"]
+
+    def function_of(frame):
+        function = frames["func"][frame]
+        source = functions["source"][function]
+        return texts[functions["name"][function]], "" if source is None else texts[files[source]]
+
+    def stack_of(index):
+        stack = []
+        while index is not None:
+            stack.append(function_of(shared["stackTable"]["frame"][index]))
+            index = shared["stackTable"]["prefix"][index]
+        return stack[::-1]
+
+    for thread in profile["threads"]:
+        samples = thread["samples"]
+        expect_equal(samples["weightType"], "samples", "what weights are")
+        for index, weight in zip(samples["stack"], samples["weight"]):
+            if index is not None and weight:
+                tally.add(stack_of(index), weight)
+    return tally.counts()
+
+
+def read_chrome(path, _work):
+    """Slices that lie in each other are calls; of a recursion the outermost counts."""
+    tally, by_thread = Tally(), {}
+    for event in json.loads(path.read_text("utf-8"))["traceEvents"]:
+        if event["ph"] == "X":
+            by_thread.setdefault((event["pid"], event["tid"]), []).append(event)
+    for events in by_thread.values():
+        opened = []  # (end, function)
+        for event in sorted(events, key=lambda e: (e["ts"], -e["dur"])):
+            function = event["name"], event["args"].get("file", "")
+            opened = [(end, f) for end, f in opened if end > event["ts"]]
+            tally.self[function] += event["args"]["self"]
+            tally.total[function] += 0 if function in [f for _, f in opened] else event["args"]["samples"]
+            opened.append((event["ts"] + event["dur"], function))
+    return tally.counts()
+
+
 def read_svg(path, _work):
     """The box that stands for everything; boxes of recursive calls cannot be told apart by function."""
     everything = re.search(r"<title>all: [^,]+, ([\d,]+) samples", path.read_text("utf-8"))
@@ -170,6 +214,8 @@ BY_SAMPLES = {
     "jsonl": (".jsonl", read_jsonl),
     "pstats": (".pstats", read_pstats),
     "pprof": (".pb.gz", read_pprof),
+    "firefox": (".firefox.json", read_firefox),
+    "chrome": (".trace.json", read_chrome),
 }
 BY_TIME = {
     "speedscope": (".speedscope.json", read_speedscope),
@@ -179,8 +225,8 @@ OTHERS = {
     "table": ".txt",
     "svg": ".svg",
 }
-# These are read where there is a browser, or need a second profile.
-ELSEWHERE = {"flamegraph", "diff"}
+# Pages are read where there is a browser; test_recording replays; test_diff compares.
+ELSEWHERE = {"flamegraph", "heatmap", "recording", "diff"}
 
 
 def formats():
@@ -224,11 +270,11 @@ def all_tell_the_same(work, interpreter):
     for name, (extension, read) in BY_TIME.items():
         expect_same(read(path_of(work, extension), work), times, name)
     expect_equal(read_svg(path_of(work, ".svg"), work), all_samples, "samples in the picture")
-    rows = read_table(path_of(work, ".txt"), work)
+    rows, all_time = read_table(path_of(work, ".txt"), work), sum(own for own, _ in times.values())
     expect(rows, "no rows in the table")
     for function, percent in rows.items():
-        share = 100 * wanted[function][0] / all_samples
-        expect(abs(share - percent) <= 0.0051, f"{function} has {percent} % in the table, {share} % of the samples")
+        share = 100 * times[function][0] / all_time
+        expect(abs(share - percent) <= 0.0051, f"{function} has {percent} % in the table, {share} % of the time")
 
 
 if __name__ == "__main__":
