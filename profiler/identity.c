@@ -1,6 +1,9 @@
+#define _GNU_SOURCE
 #include "profiler/identity.h"
 
+#include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "profiler/base/buffer.h"
 #include "reader/symbols.h"
@@ -9,6 +12,27 @@ static struct string_id take(struct trace *trace, struct buffer *text) {
     struct string_id id = trace_text(trace, text->data, text->length);
     buffer_deinit(text);
     return id;
+}
+
+static struct string_id host_name(struct trace *trace) {
+    char name[HOST_NAME_MAX + 1] = "";
+    gethostname(name, sizeof name - 1);
+    return trace_text(trace, name, strlen(name));
+}
+
+void identity_begin_run(struct trace *trace, const struct process *process, const struct mode *mode,
+                        uint64_t interval_ns) {
+    static const char profiler[] = "pyrometer " PYROMETER_VERSION;
+    struct buffer name = {0};
+    struct buffer command = {0};
+    process_name(process, &name);
+    process_command(process, &command);
+    trace->run.process_name = take(trace, &name);
+    trace->run.command = take(trace, &command);
+    trace->run.mode = trace_text(trace, mode->name, strlen(mode->name));
+    trace->run.profiler = trace_text(trace, profiler, sizeof profiler - 1);
+    trace->run.interval_ns = interval_ns;
+    trace->run.host = host_name(trace);
 }
 
 static struct string_id build_id_of(struct trace *trace, const struct process *process,

@@ -2,10 +2,14 @@
 #ifndef PYROMETER_PROFILER_IDENTITY_H
 #define PYROMETER_PROFILER_IDENTITY_H
 
+#include "profiler/mode.h"
 #include "profiler/model/trace.h"
 #include "reader/process.h"
 #include "target-runtime/runtime.h"
 
+/* Says in trace->run what is profiled, how, by what and where; not which Python it is. */
+void identity_begin_run(struct trace *trace, const struct process *process, const struct mode *mode,
+                        uint64_t interval_ns);
 /* Enters the process, with the Python that was found in it, into the trace's table of processes.
  * What cannot be known is left empty. */
 void identity_note(struct trace *trace, const struct process *process,

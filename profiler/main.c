@@ -1,7 +1,6 @@
-/* Where everything meets: the only file that knows the target, the outputs and the screen. */
+/* Where everything meets: knows the target, the outputs and the screen, as only top.c does too. */
 #define _GNU_SOURCE
 #include <inttypes.h>
-#include <limits.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "profiler/dump.h"
+#include "profiler/identity.h"
 #include "profiler/launch.h"
 #include "profiler/model/live.h"
 #include "profiler/options.h"
@@ -17,6 +17,7 @@
 #include "profiler/report.h"
 #include "profiler/sampler.h"
 #include "profiler/signals.h"
+#include "profiler/top.h"
 #include "tui/progress.h"
 
 struct profile {
@@ -27,29 +28,6 @@ struct profile {
 };
 
 /* ---- profiling ---- */
-
-static struct string_id host_name(struct trace *trace) {
-    char name[HOST_NAME_MAX + 1] = "";
-    gethostname(name, sizeof name - 1);
-    return trace_text(trace, name, strlen(name));
-}
-
-static void describe_run(struct trace *trace, const struct options *options,
-                         const struct process *process) {
-    struct buffer name = {0};
-    struct buffer command = {0};
-    static const char profiler[] = "pyrometer " PYROMETER_VERSION;
-    process_name(process, &name);
-    process_command(process, &command);
-    trace->run.process_name = trace_text(trace, name.data, name.length);
-    trace->run.command = trace_text(trace, command.data, command.length);
-    trace->run.mode = trace_text(trace, options->mode->name, strlen(options->mode->name));
-    trace->run.profiler = trace_text(trace, profiler, sizeof profiler - 1);
-    trace->run.interval_ns = options->interval_ns;
-    trace->run.host = host_name(trace);
-    buffer_deinit(&name);
-    buffer_deinit(&command);
-}
 
 static enum status push_to_trace(void *context, const struct sample *sample, struct error *error) {
     return trace_add(context, sample, error);
@@ -119,7 +97,8 @@ static int profile_process(struct profile *profile, const struct process *proces
     if (outputs_prepare(&profile->outputs, (int)process->pid, &error) != STATUS_OK) {
         return report_failure(&error);
     }
-    describe_run(&profile->trace, profile->options, process);
+    identity_begin_run(&profile->trace, process, profile->options->mode,
+                       profile->options->interval_ns);
     outputs_begin(&profile->outputs, process);
     enum status status = sample(profile, process, &error);
     return conclude(profile, status, &error);
@@ -181,7 +160,7 @@ static int dump(struct options *options) {
         return report_failure(&error);
     }
     trace.run.pid = (uint32_t)process.pid;
-    describe_run(&trace, options, &process);
+    identity_begin_run(&trace, &process, options->mode, options->interval_ns);
     int result = EXIT_DONE;
     if (dump_take(&process, &trace, &options->filter, options->is_blocking, &threads, &count,
                   &error) != STATUS_OK) {
@@ -216,6 +195,7 @@ int main(int argc, char **argv) {
     case VERB_ATTACH: result = with_profile(&options, attach); break;
     case VERB_RUN: result = with_profile(&options, run); break;
     case VERB_DUMP: result = dump(&options); break;
+    case VERB_TOP: result = top(&options); break;
     case VERB_REPLAY:
     case VERB_DIFF: result = replay(&options); break;
     case VERB_HELP: options_print_help(options.help_verb, stdout); break;

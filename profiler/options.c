@@ -14,7 +14,9 @@
 enum {
     SAMPLING = VERB_ATTACH | VERB_RUN,
     WRITING = SAMPLING | VERB_REPLAY | VERB_DIFF,
-    ON_PID = VERB_ATTACH | VERB_DUMP
+    ANY = WRITING | VERB_DUMP | VERB_TOP,
+    LIVE = SAMPLING | VERB_TOP,
+    ON_PID = VERB_ATTACH | VERB_DUMP | VERB_TOP
 };
 
 /* What is gathered while parsing and only makes sense at the end. */
@@ -26,6 +28,7 @@ struct draft {
     const struct exporter *format;      /* --format */
     const struct exporter *flag_format; /* --flamegraph and the like */
     bool wants_help;
+    bool is_live; /* attach --live */
 };
 
 /* ---- verbs ---- */
@@ -41,6 +44,7 @@ static const struct verb_row verb_rows[] = {
     {VERB_ATTACH, "attach", "[OPTIONS] PID", "profile a running process"},
     {VERB_RUN, "run", "[OPTIONS] [--] COMMAND [ARG...]",
      "start a command and profile it from its first bytecode"},
+    {VERB_TOP, "top", "[OPTIONS] PID | -- COMMAND...", "watch a process or command live"},
     {VERB_REPLAY, "replay", "[OPTIONS] FILE", "turn a recording (.pyro) into any other format"},
     {VERB_DIFF, "diff", "[OPTIONS] BASE NEW",
      "compare two recordings: what takes more of the time, and how sure that is"},
@@ -295,6 +299,13 @@ static enum status set_quiet(struct draft *draft, const char *value, struct erro
     return STATUS_OK;
 }
 
+static enum status set_live(struct draft *draft, const char *value, struct error *error) {
+    (void)value;
+    (void)error;
+    draft->is_live = true;
+    return STATUS_OK;
+}
+
 static enum status set_json(struct draft *draft, const char *value, struct error *error) {
     (void)value;
     (void)error;
@@ -322,17 +333,16 @@ struct option_row {
 
 static const struct option_row option_rows[] = {
     {'p', "pid", "PID", ON_PID, set_pid, "the process, another way to give it"},
-    {'r', "rate", "RATE", SAMPLING, set_rate,
+    {'r', "rate", "RATE", LIVE, set_rate,
      "looks a second: 100, 100hz, 10khz, at most 1mhz (default 1khz)"},
-    {'i', "interval", "TIME", SAMPLING, set_interval, "the same as a time: 100us, 10ms"},
-    {'d', "duration", "TIME", SAMPLING, set_duration,
+    {'i', "interval", "TIME", LIVE, set_interval, "the same as a time: 100us, 10ms"},
+    {'d', "duration", "TIME", LIVE, set_duration,
      "how long: 10, 0.5, 90s, 10m (default: until it ends, or Ctrl-C)"},
-    {'m', "mode", "MODE", SAMPLING, set_mode, "which samples count (default wall)"},
-    {'t', "thread", "TID|NAME", WRITING | VERB_DUMP, set_thread,
-     "only this thread; may be given several times"},
-    {0, "main-thread", NULL, WRITING | VERB_DUMP, set_main_thread, "only the main thread"},
-    {'a', "all-threads", NULL, WRITING | VERB_DUMP, set_all_threads, "every thread (the default)"},
-    {0, "blocking", NULL, SAMPLING | VERB_DUMP, set_blocking,
+    {'m', "mode", "MODE", LIVE, set_mode, "which samples count (default wall)"},
+    {'t', "thread", "TID|NAME", ANY, set_thread, "only this thread; may be given several times"},
+    {0, "main-thread", NULL, ANY, set_main_thread, "only the main thread"},
+    {'a', "all-threads", NULL, ANY, set_all_threads, "every thread (the default)"},
+    {0, "blocking", NULL, LIVE | VERB_DUMP, set_blocking,
      "stop the process for every look: exact stacks, and it runs slower"},
     {0, "opcodes", NULL, SAMPLING, set_opcodes, "record the bytecode instruction of every leaf"},
     {0, "from", "TIME", VERB_REPLAY, set_from,
@@ -353,9 +363,10 @@ static const struct option_row option_rows[] = {
     {0, "no-source", NULL, SAMPLING, set_no_source,
      "leave the text of source files out of recordings and pages"},
     {0, "stats", "FILE", WRITING, set_stats, "write how the sampling went, as JSON"},
+    {0, "live", NULL, VERB_ATTACH, set_live, "the same as top: watch it on the terminal"},
     {0, "json", NULL, VERB_DUMP, set_json, "print JSON"},
-    {'q', "quiet", NULL, WRITING | VERB_DUMP, set_quiet, "no progress, no closing line"},
-    {'h', "help", NULL, WRITING | VERB_DUMP, set_help, "this help"},
+    {'q', "quiet", NULL, ANY, set_quiet, "no progress, no closing line"},
+    {'h', "help", NULL, ANY, set_help, "this help"},
 };
 enum { OPTION_ROWS = sizeof option_rows / sizeof option_rows[0], CODE_FIRST = 256 };
 
@@ -498,6 +509,11 @@ static enum status take_rest(struct draft *draft, enum verb verb, int argc, char
         options->command = argv + optind;
         return optind < argc ? STATUS_OK : error_set(error, STATUS_USAGE, "run: which command?");
     }
+    if (verb == VERB_TOP && options->pid == 0 && optind < argc &&
+        strcmp(argv[optind - 1], "--") == 0) {
+        options->command = argv + optind;
+        return STATUS_OK;
+    }
     if (verb == VERB_REPLAY) {
         return take_recording(draft, argc, argv, error);
     }
@@ -603,6 +619,13 @@ static enum status parse_verb(struct options *out, enum verb verb, int argc, cha
     if (status == STATUS_OK) {
         status = take_rest(&draft, verb, argc, argv, error);
     }
+    if (status == STATUS_OK && draft.is_live) {
+        out->verb = VERB_TOP;
+        return out->output_count == 0 && draft.flag_format == NULL
+                   ? STATUS_OK
+                   : error_set(error, STATUS_USAGE,
+                               "--live shows, and its key w writes; leave --output out");
+    }
     if (status == STATUS_OK && (verb & WRITING) != 0) {
         status = choose_formats(&draft, error);
     }
@@ -695,7 +718,7 @@ void options_print_help(enum verb verb, FILE *out) {
     if ((verb & WRITING) != 0) {
         print_formats(out);
     }
-    if ((verb & SAMPLING) != 0) {
+    if ((verb & LIVE) != 0) {
         print_modes(out);
     }
 }

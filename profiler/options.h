@@ -22,6 +22,7 @@ enum verb {
     VERB_VERSION = 1 << 4, /* print the version */
     VERB_REPLAY = 1 << 5,
     VERB_DIFF = 1 << 6,
+    VERB_TOP = 1 << 7,
 };
 
 struct output_request {
@@ -37,13 +38,13 @@ struct options {
     const char *base_path;      /* the recording to compare with; NULL: none */
     double fail_above;          /* VERB_DIFF: share of the time, 0.05 is 5 %; 0: not asked for */
     struct selection selection; /* VERB_REPLAY */
-    char **command;             /* VERB_RUN: NULL-terminated, borrowed from argv */
+    char **command;             /* VERB_RUN, VERB_TOP without a PID: NULL-terminated, borrowed */
     uint64_t interval_ns;
     uint64_t duration_ns; /* 0: no end */
     const struct mode *mode;
     struct thread_filter filter;
     bool lists_opcodes;
-    struct output_request *outputs; /* never empty but for dump */
+    struct output_request *outputs; /* never empty but for dump and top */
     size_t output_count;
     const char *stats_path; /* NULL: none */
     bool is_blocking;       /* stop the process for every look */

@@ -8,6 +8,7 @@
 static volatile sig_atomic_t stops;
 static volatile sig_atomic_t writes;
 static const char *volatile guarded;
+static void (*volatile last_act)(void);
 
 enum { EXIT_BY_SIGNAL = 128 };
 
@@ -17,6 +18,10 @@ static void on_stop(int number) {
         const char *path = guarded;
         if (path != NULL) {
             unlink(path);
+        }
+        void (*act)(void) = last_act;
+        if (act != NULL) {
+            act();
         }
         _exit(EXIT_BY_SIGNAL + number);
     }
@@ -69,4 +74,8 @@ bool signals_take_write(void) {
 
 void signals_guard_file(const char *path) {
     guarded = path;
+}
+
+void signals_at_abort(void (*act)(void)) {
+    last_act = act;
 }

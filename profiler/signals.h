@@ -17,5 +17,7 @@ bool signals_take_write(void);
 /* A file to remove if the user aborts; NULL for none. The text is borrowed and must stay until the
  * next call. */
 void signals_guard_file(const char *path);
+/* What else to do if the user aborts, in the signal's handler; NULL for nothing. */
+void signals_at_abort(void (*act)(void));
 
 #endif

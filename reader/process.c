@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "profiler/base/arena.h"
+#include "profiler/base/clock.h"
 
 enum { PROC_PATH_BYTES = 96 };
 
@@ -36,12 +37,14 @@ static bool read_file(const char *path, struct buffer *out) {
 struct stat_fields {
     char state;
     pid_t parent;
+    uint64_t user_ticks;
+    uint64_t system_ticks;
     uint64_t start_ticks;
     uint64_t stack_start;
 };
 
-/* Fields 3, 4, 22 and 28 of /proc/PID/stat. The name may hold spaces and parentheses, so the fields
- * are counted from the last ')'. */
+/* Fields 3, 4, 14, 15, 22 and 28 of /proc/PID/stat. The name may hold spaces and parentheses, so
+ * the fields are counted from the last ')'. */
 static bool read_stat(pid_t pid, struct stat_fields *out) {
     char path[PROC_PATH_BYTES];
     struct buffer text = {0};
@@ -49,9 +52,10 @@ static bool read_stat(pid_t pid, struct stat_fields *out) {
     bool ok = read_file(path, &text) && text.length > 0;
     char *at = ok ? strrchr(text.data, ')') : NULL;
     ok = at != NULL && sscanf(at + 1,
-                              " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
+                              " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d "
                               "%*d %*d %*d %lu %*u %*d %*u %*u %*u %lu",
-                              &out->state, &out->parent, &out->start_ticks, &out->stack_start) == 4;
+                              &out->state, &out->parent, &out->user_ticks, &out->system_ticks,
+                              &out->start_ticks, &out->stack_start) == 6;
     buffer_deinit(&text);
     return ok;
 }
@@ -100,6 +104,14 @@ bool process_is_alive(const struct process *process) {
 uint64_t process_image_mark(const struct process *process) {
     struct stat_fields fields;
     return read_stat(process->pid, &fields) ? fields.stack_start : 0;
+}
+
+uint64_t process_cpu_ns(const struct process *process) {
+    struct stat_fields fields;
+    uint64_t ns_per_tick = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
+    return read_stat(process->pid, &fields)
+               ? (fields.user_ticks + fields.system_ticks) * ns_per_tick
+               : 0;
 }
 
 pid_t process_parent(const struct process *process) {

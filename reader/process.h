@@ -28,6 +28,9 @@ bool process_is_alive(const struct process *process);
 /* A number that changes when the process executes another program (where its stack begins, field 28
  * of /proc/PID/stat); 0 when it cannot be read. */
 uint64_t process_image_mark(const struct process *process);
+/* CPU time that all its threads have used, as finely as the kernel tells; 0 when it cannot be read.
+ */
+uint64_t process_cpu_ns(const struct process *process);
 /* PID of its parent, 0 when it cannot be known. */
 pid_t process_parent(const struct process *process);
 /* As whom it acts: its effective ids, in our user namespace. False when they cannot be known. */

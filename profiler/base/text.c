@@ -95,6 +95,13 @@ static size_t columns_of(uint32_t code_point) {
     return IS_IN(combining, code_point) ? 0 : IS_IN(wide, code_point) ? 2 : 1;
 }
 
+size_t text_next(const char *text, uint32_t *code_point_out, size_t *columns_out) {
+    size_t bytes = bytes_of((unsigned char)*text);
+    *code_point_out = code_point_of(text, bytes);
+    *columns_out = columns_of(*code_point_out);
+    return bytes;
+}
+
 size_t text_columns(const char *text) {
     size_t columns = 0;
     while (*text) {

@@ -1,0 +1,219 @@
+/* Where the live view meets what it shows: as profiler/main.c does for the other verbs. */
+#define _GNU_SOURCE
+#include "profiler/top.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "exporters/exporter.h"
+#include "profiler/base/clock.h"
+#include "profiler/identity.h"
+#include "profiler/launch.h"
+#include "profiler/model/window.h"
+#include "profiler/output.h"
+#include "profiler/report.h"
+#include "profiler/sampler.h"
+#include "profiler/signals.h"
+#include "tui/screen.h"
+#include "tui/viewer.h"
+
+struct live_view {
+    const struct options *options;
+    const struct process *process;
+    struct trace trace; /* the sampler's: names; what was sampled is in the window */
+    struct window window;
+    struct viewer *viewer;
+    uint64_t target_cpu_ns; /* when it was last looked at */
+    bool was_quit;          /* by a key */
+};
+
+/* ---- the sampler's side ---- */
+
+static enum status push(void *context, const struct sample *sample, struct error *error) {
+    struct live_view *live = context;
+    (void)error;
+    window_push(&live->window, sample);
+    return STATUS_OK;
+}
+
+static void tick(void *context, const struct health *health) {
+    struct live_view *live = context;
+    if (window_is_due(&live->window, health->duration_ns)) {
+        uint64_t cpu_ns = process_cpu_ns(live->process);
+        live->target_cpu_ns = cpu_ns > live->target_cpu_ns ? cpu_ns : live->target_cpu_ns;
+        window_offer(&live->window, &live->trace, live->target_cpu_ns);
+    }
+}
+
+/* ---- the viewer's side: called from its thread ---- */
+
+static bool wants_stop(void *context) {
+    (void)context;
+    return signals_want_stop();
+}
+
+/* A signal, so that the sampler's sleep ends. */
+static void stop(void *context) {
+    struct live_view *live = context;
+    if (!signals_want_stop()) {
+        live->was_quit = true;
+        kill(getpid(), SIGTERM);
+    }
+}
+
+struct saving {
+    const struct exporter *exporter;
+    const struct trace *trace;
+    const char *path;
+};
+
+static enum status write_saving(const void *context, FILE *out, struct error *error) {
+    const struct saving *saving = context;
+    return exporter_write(saving->exporter, saving->path, saving->trace, out, error);
+}
+
+static bool save(void *context, const struct trace *trace, const char *path, char *answer,
+                 size_t bytes) {
+    struct live_view *live = context;
+    struct buffer expanded = {0};
+    struct error error = {0};
+    output_expand_path(path, live->process->pid, clock_wall_ns(), &expanded);
+    struct saving saving = {exporter_by_path(path), trace, expanded.data};
+    bool is_saved = false;
+    if (saving.exporter == NULL) {
+        snprintf(answer, bytes,
+                 "No format goes with this extension: .txt .html .svg .collapsed "
+                 ".pprof .pstats do.");
+    } else if (saving.exporter->needs_timeline || saving.exporter->grows ||
+               saving.exporter->needs_base) {
+        snprintf(answer, bytes, "%s needs the order of samples: use attach -o for it.",
+                 saving.exporter->name);
+    } else if (output_write(expanded.data, write_saving, &saving, &error) != STATUS_OK) {
+        snprintf(answer, bytes, "Not written: %s", error.detail);
+    } else {
+        snprintf(answer, bytes, "Written: %s", expanded.data);
+        is_saved = true;
+    }
+    buffer_deinit(&expanded);
+    return is_saved;
+}
+
+/* ---- both ---- */
+
+static enum status sample(struct live_view *live, enum sampler_end *end_out, struct error *error) {
+    const struct options *options = live->options;
+    const struct sink sinks[] = {{live, push, tick}};
+    struct sampler_plan plan = {
+        .interval_ns = options->interval_ns,
+        .duration_ns = options->duration_ns,
+        .mode = options->mode,
+        .filter = options->filter,
+        .is_blocking = options->is_blocking,
+        .keep_waiting = options->command != NULL,
+        .sinks = sinks,
+        .sink_count = sizeof sinks / sizeof sinks[0],
+    };
+    return sampler_run(live->process, &live->trace, &plan, end_out, error);
+}
+
+static int conclude(const struct live_view *live, enum status status, const struct error *error) {
+    const struct health *health = &live->trace.health;
+    struct error none = {0};
+    if (status != STATUS_OK) {
+        return live->was_quit ? 0 : report_failure(error);
+    }
+    if (health->samples == 0 && !live->was_quit) {
+        error_set(&none, STATUS_NO_SAMPLE, "process %d, %" PRIu64 " looks", (int)live->process->pid,
+                  health->ticks);
+        none.os_errno = 0;
+        return report_failure(&none);
+    }
+    if (!live->options->is_quiet && health->samples > 0) {
+        report_quality(&live->trace);
+    }
+    return 0;
+}
+
+/* The last picture of a target that has ended stays until the user has seen it. */
+static int show(struct live_view *live, struct error *error) {
+    enum sampler_end end = END_ASKED;
+    enum status status = sample(live, &end, error);
+    if (status == STATUS_OK) {
+        window_end(&live->window, &live->trace, live->target_cpu_ns);
+    }
+    if (status == STATUS_OK && end == END_TARGET && live->trace.health.samples > 0) {
+        viewer_wait(live->viewer);
+    }
+    viewer_stop(live->viewer);
+    signals_at_abort(NULL);
+    return conclude(live, status, error);
+}
+
+static int show_process(const struct options *options, const struct process *process) {
+    struct live_view live = {.options = options, .process = process};
+    struct viewer_plan plan = {&live.window, wants_stop, stop, save, &live};
+    struct error error = {0};
+    int result;
+    window_init(&live.window);
+    if (trace_init(&live.trace, false, &error) != STATUS_OK) {
+        result = report_failure(&error);
+    } else {
+        live.trace.run.pid = (uint32_t)process->pid;
+        identity_begin_run(&live.trace, process, options->mode, options->interval_ns);
+        window_begin(&live.window, &live.trace);
+        signals_at_abort(screen_restore);
+        result = viewer_start(&plan, &live.viewer, &error) == STATUS_OK ? show(&live, &error)
+                                                                        : report_failure(&error);
+    }
+    trace_deinit(&live.trace);
+    window_deinit(&live.window);
+    return result;
+}
+
+static int show_pid(const struct options *options, pid_t pid) {
+    struct process process;
+    struct error error = {0};
+    if (process_open(&process, pid, &error) != STATUS_OK) {
+        return report_failure(&error);
+    }
+    int result = show_process(options, &process);
+    process_close(&process);
+    return result;
+}
+
+/* What the command says would tear the picture: it gets no terminal. */
+static enum status launch_apart(char *const *command, pid_t *pid_out, struct error *error) {
+    int kept[STDERR_FILENO + 1];
+    int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+        kept[fd] = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        dup2(nowhere, fd);
+    }
+    enum status status = launch_start(command, pid_out, error);
+    for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+        dup2(kept[fd], fd);
+        close(kept[fd]);
+    }
+    close(nowhere);
+    return status;
+}
+
+/* A command that was started for the view ends with it. */
+static int show_command(const struct options *options) {
+    struct error error = {0};
+    pid_t pid;
+    if (launch_apart(options->command, &pid, &error) != STATUS_OK) {
+        return report_failure(&error);
+    }
+    int result = show_pid(options, pid);
+    kill(pid, SIGTERM);
+    launch_wait(pid);
+    return result;
+}
+
+int top(struct options *options) {
+    return options->command != NULL ? show_command(options) : show_pid(options, options->pid);
+}

@@ -1,0 +1,194 @@
+#define _GNU_SOURCE
+#include "tui/rows.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/arena.h"
+#include "profiler/base/text.h"
+
+#define TREND_SEEN 0.02 /* a smaller change of a share is not pointed at */
+#define SHARE_HOT  0.30
+#define SHARE_WARM 0.05
+
+struct row *rows_add(struct rows *rows) {
+    if (rows->count == rows->capacity) {
+        rows->items =
+            memory_grow(rows->items, sizeof *rows->items, rows->count + 1, &rows->capacity);
+    }
+    struct row *row = &rows->items[rows->count++];
+    *row = (struct row){0};
+    return row;
+}
+
+void rows_deinit(struct rows *rows) {
+    for (size_t i = 0; i < rows->count; i++) {
+        free(rows->items[i].place);
+    }
+    free(rows->items);
+    *rows = (struct rows){0};
+}
+
+/* ---- the order ---- */
+
+struct order {
+    enum column_kind kind;
+    int sign;
+};
+
+static int falling(double a, double b) {
+    return a > b ? -1 : a < b;
+}
+
+static int compare_by(enum column_kind kind, const struct row *a, const struct row *b) {
+    switch (kind) {
+    case COLUMN_SELF:
+    case COLUMN_TIME: return falling((double)a->self_ns, (double)b->self_ns);
+    case COLUMN_TOTAL: return falling((double)a->total_ns, (double)b->total_ns);
+    case COLUMN_TREND: return falling(a->trend, b->trend);
+    case COLUMN_NUMBER: return falling(b->number, a->number);
+    case COLUMN_NAME: return strcmp(a->name, b->name);
+    case COLUMN_PLACE: return strverscmp(a->place, b->place);
+    }
+    return 0;
+}
+
+static int compare_rows(const void *left, const void *right, void *context) {
+    const struct order *order = context;
+    const struct row *a = left;
+    const struct row *b = right;
+    int result = order->sign * compare_by(order->kind, a, b);
+    result = result != 0 ? result : falling((double)a->self_ns, (double)b->self_ns);
+    result = result != 0 ? result : falling((double)a->total_ns, (double)b->total_ns);
+    return result != 0 ? result : a->id < b->id ? -1 : 1;
+}
+
+static void sort_rows(struct rows *rows, const struct column *columns, const struct list *list) {
+    struct order order = {columns[list->sort].kind, list->is_reversed ? -1 : 1};
+    if (rows->count > 1) {
+        qsort_r(rows->items, rows->count, sizeof *rows->items, compare_rows, &order);
+    }
+}
+
+/* ---- drawing ---- */
+
+static bool is_text(enum column_kind kind) {
+    return kind == COLUMN_NAME || kind == COLUMN_PLACE;
+}
+
+static bool is_shown(const struct column *column, const struct grid *grid) {
+    return grid->columns >= column->min_columns;
+}
+
+/* The widths of columns on this grid, 0 for those not shown. Names get three fifths of what is left
+ * over. */
+static void fit_columns(const struct column *columns, int count, const struct grid *grid,
+                        int *widths) {
+    int left = grid->columns;
+    int texts = 0;
+    for (int i = 0; i < count; i++) {
+        widths[i] = is_shown(&columns[i], grid) ? columns[i].width : 0;
+        left -= widths[i] > 0 ? widths[i] + 1 : 0;
+        texts += widths[i] > 0 && is_text(columns[i].kind);
+    }
+    int name_extra = left <= 0 ? 0 : texts > 1 ? left * 3 / 5 : left;
+    int place_extra = left <= 0 ? 0 : texts > 1 ? left - name_extra : left;
+    for (int i = 0; i < count; i++) {
+        if (widths[i] > 0 && is_text(columns[i].kind)) {
+            widths[i] += columns[i].kind == COLUMN_NAME ? name_extra : place_extra;
+        }
+    }
+}
+
+static void draw_titles(const struct view *view, const struct list *list,
+                        const struct column *columns, int count, const int *widths,
+                        struct grid *grid) {
+    int at = 0;
+    grid_fill(grid, 0, 0, grid->columns, STYLE_TITLE);
+    for (int i = 0; i < count; i++) {
+        char title[48];
+        bool is_rising = is_text(columns[i].kind) != list->is_reversed;
+        const char *mark = i != list->sort ? "" : is_rising ? view->glyphs->up : view->glyphs->down;
+        snprintf(title, sizeof title, "%s%s", columns[i].title, mark);
+        int indent = is_text(columns[i].kind) ? 0 : widths[i] - (int)text_columns(title);
+        if (widths[i] > 0) {
+            grid_print(grid, 0, at + (indent > 0 ? indent : 0), widths[i], STYLE_TITLE, title);
+            at += widths[i] + 1;
+        }
+    }
+}
+
+static enum style style_of_share(double share) {
+    return share >= SHARE_HOT ? STYLE_HOT : share >= SHARE_WARM ? STYLE_WARM : STYLE_PLAIN;
+}
+
+static void draw_right(struct grid *grid, int row, int at, int width, enum style style,
+                       const char *text) {
+    int indent = width - (int)text_columns(text);
+    grid_print(grid, row, at + (indent > 0 ? indent : 0), width, style, text);
+}
+
+static void draw_share(struct grid *grid, int line, int at, int width, uint64_t part_ns,
+                       uint64_t whole_ns) {
+    char text[16];
+    double share = whole_ns > 0 ? (double)part_ns / (double)whole_ns : 0;
+    view_format_share(share, text);
+    draw_right(grid, line, at, width, style_of_share(share), text);
+}
+
+static void draw_time(struct grid *grid, int line, int at, int width, uint64_t time_ns) {
+    struct buffer text = {0};
+    text_append_time(&text, time_ns);
+    draw_right(grid, line, at, width, STYLE_PLAIN, text.data);
+    buffer_deinit(&text);
+}
+
+static void draw_trend(const struct view *view, struct grid *grid, int line, int at, double trend) {
+    if (trend >= TREND_SEEN) {
+        grid_print(grid, line, at, 1, STYLE_BAD, view->glyphs->rising);
+    } else if (trend <= -TREND_SEEN) {
+        grid_print(grid, line, at, 1, STYLE_GOOD, view->glyphs->falling);
+    }
+}
+
+static void draw_cell(const struct view *view, const struct rows *rows, const struct row *row,
+                      enum column_kind kind, int width, struct grid *grid, int line, int at) {
+    char number[16];
+    switch (kind) {
+    case COLUMN_SELF: draw_share(grid, line, at, width, row->self_ns, rows->whole_ns); break;
+    case COLUMN_TOTAL: draw_share(grid, line, at, width, row->total_ns, rows->whole_ns); break;
+    case COLUMN_TIME: draw_time(grid, line, at, width, row->self_ns); break;
+    case COLUMN_TREND: draw_trend(view, grid, line, at, row->trend); break;
+    case COLUMN_NAME: grid_print_shortened(grid, line, at, width, STYLE_NAME, row->name); break;
+    case COLUMN_PLACE: grid_print_shortened(grid, line, at, width, STYLE_PLACE, row->place); break;
+    case COLUMN_NUMBER:
+        snprintf(number, sizeof number, "%u", row->number);
+        draw_right(grid, line, at, width, STYLE_PLAIN, number);
+        break;
+    }
+}
+
+void rows_draw(struct rows *rows, const struct column *columns, int column_count, struct view *view,
+               struct grid *grid) {
+    struct list *list = view_list(view);
+    int widths[COLUMN_PLACE + 1];
+    fit_columns(columns, column_count, grid, widths);
+    sort_rows(rows, columns, list);
+    list_fit(list, (int)rows->count, grid->rows - 1);
+    list->chosen = rows->count > 0 ? rows->items[list->cursor].id : 0;
+    draw_titles(view, list, columns, column_count, widths, grid);
+    for (int line = 1; line < grid->rows && list->top + line - 1 < list->count; line++) {
+        const struct row *row = &rows->items[list->top + line - 1];
+        int at = 0;
+        for (int i = 0; i < column_count; i++) {
+            if (widths[i] > 0) {
+                draw_cell(view, rows, row, columns[i].kind, widths[i], grid, line, at);
+                at += widths[i] + 1;
+            }
+        }
+        if (list->top + line - 1 == list->cursor) {
+            grid_paint(grid, line, 0, grid->columns, STYLE_CURSOR);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+#include "tui/view.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/arena.h"
+#include "profiler/base/clock.h"
+#include "profiler/model/tree.h"
+#include "tui/keys.h"
+
+#define TREND_S 3.0 /* after so long, two thirds of a change are no longer new */
+
+/* The share of a function as it was, with newer ones mixed in as time passes. */
+struct trend {
+    struct function_id function;
+    uint32_t reserved;
+    double share; /* payload, as are all below */
+    uint64_t time_ns;
+};
+
+void view_init(struct view *out, const struct trace *trace, const struct glyphs *glyphs) {
+    *out = (struct view){.trace = trace, .glyphs = glyphs, .span_ns = 5 * NS_PER_S};
+    table_init(&out->trends, sizeof(struct trend), offsetof(struct trend, share));
+    table_init(&out->unfolded, 2 * sizeof(uint64_t), sizeof(uint64_t));
+}
+
+void view_deinit(struct view *view) {
+    table_deinit(&view->trends);
+    table_deinit(&view->unfolded);
+    view_set_filter(view, "");
+    *view = (struct view){0};
+}
+
+/* ---- lists ---- */
+
+struct list *view_list(struct view *view) {
+    return &view->lists[view->panel];
+}
+
+void list_fit(struct list *list, int count, int page) {
+    list->count = count;
+    list->page = page > 0 ? page : 1;
+    list->cursor = list->cursor < count ? list->cursor : count - 1;
+    list->cursor = list->cursor > 0 ? list->cursor : 0;
+    if (list->top > list->cursor) {
+        list->top = list->cursor;
+    }
+    if (list->top <= list->cursor - list->page) {
+        list->top = list->cursor - list->page + 1;
+    }
+}
+
+bool list_key(struct list *list, int key) {
+    switch (key) {
+    case PRESS_UP:
+    case 'k': list->cursor--; break;
+    case PRESS_DOWN:
+    case 'j': list->cursor++; break;
+    case PRESS_PAGE_UP: list->cursor -= list->page; break;
+    case PRESS_PAGE_DOWN: list->cursor += list->page; break;
+    case PRESS_HOME: list->cursor = 0; break;
+    case PRESS_END: list->cursor = list->count; break;
+    default: return false;
+    }
+    list_fit(list, list->count, list->page);
+    return true;
+}
+
+/* ---- the filter ---- */
+
+bool view_set_filter(struct view *view, const char *text) {
+    regex_t filter;
+    if (*text != '\0' && regcomp(&filter, text, REG_EXTENDED | REG_NOSUB) != 0) {
+        return false;
+    }
+    if (view->has_filter) {
+        regfree(&view->filter);
+    }
+    view->has_filter = *text != '\0';
+    if (view->has_filter) {
+        view->filter = filter;
+    }
+    snprintf(view->filter_text, sizeof view->filter_text, "%s", text);
+    return true;
+}
+
+bool view_lets_through(const struct view *view, const char *name, const char *file) {
+    return !view->has_filter || regexec(&view->filter, name, 0, NULL, 0) == 0 ||
+           regexec(&view->filter, file, 0, NULL, 0) == 0;
+}
+
+/* ---- shares ---- */
+
+uint64_t view_total_ns(const struct view *view) {
+    uint64_t total_ns = 0;
+    for (uint32_t i = 1; i <= view->trace->tallies.count; i++) {
+        total_ns += ((const struct trace_tally *)table_row(&view->trace->tallies, i))->weight_ns;
+    }
+    return total_ns;
+}
+
+void view_note_threads(struct view *view) {
+    const struct trace *trace = view->trace;
+    if (view->thread.id != 0) {
+        return;
+    }
+    bool *is_seen = memory_zeroed((size_t)trace->threads.count + 1, sizeof *is_seen);
+    view->thread_count = 0;
+    for (uint32_t i = 1; i <= trace->tallies.count; i++) {
+        const struct trace_tally *tally = table_row(&trace->tallies, i);
+        view->thread_count += !is_seen[tally->thread.id];
+        is_seen[tally->thread.id] = true;
+    }
+    free(is_seen);
+}
+
+/* Lets a trend move towards `share`; how far depends on the time since it was looked at. */
+static void note_share(struct view *view, struct function_id function, double share,
+                       bool is_first) {
+    struct trend key = {.function = function, .share = share, .time_ns = view->now_ns};
+    uint32_t known = view->trends.count;
+    struct trend *trend = table_row(&view->trends, table_intern(&view->trends, &key));
+    if (view->trends.count > known && !is_first) {
+        trend->share = 0; /* one that was not there before */
+    }
+    double passed_s = (double)(view->now_ns - trend->time_ns) / (double)NS_PER_S;
+    trend->share += (share - trend->share) * (1 - exp(-passed_s / TREND_S));
+    trend->time_ns = view->now_ns;
+}
+
+void view_note_shares(struct view *view) {
+    struct function_total *totals;
+    size_t count = tree_function_totals(view->trace, &totals);
+    uint64_t whole_ns = view_total_ns(view);
+    bool is_first = view->trends.count == 0;
+    for (size_t i = 0; i < count && whole_ns > 0; i++) {
+        note_share(view, totals[i].function, (double)totals[i].self_ns / (double)whole_ns,
+                   is_first);
+    }
+    free(totals);
+    for (uint32_t id = 1; id <= view->trends.count; id++) {
+        const struct trend *trend = table_row(&view->trends, id);
+        if (trend->time_ns != view->now_ns) {
+            note_share(view, trend->function, 0, false);
+        }
+    }
+}
+
+double view_trend(const struct view *view, struct function_id function, double share) {
+    struct trend key = {.function = function};
+    uint32_t id = table_find(&view->trends, &key);
+    return id != 0 ? share - ((const struct trend *)table_row(&view->trends, id))->share : 0;
+}
+
+/* ---- texts ---- */
+
+void view_format_share(double share, char out[16]) {
+    snprintf(out, 16, share >= 0.9995 ? "%.0f%%" : "%.1f%%", 100 * share);
+}
+
+void view_append_place(const struct view *view, struct function_id function, uint32_t line,
+                       struct buffer *out) {
+    const struct trace_function *row = trace_function(view->trace, function);
+    const char *file = trace_string(view->trace, row->file);
+    const char *slash = strrchr(file, '/');
+    buffer_printf(out, "%s", slash != NULL ? slash + 1 : file);
+    if (line > 0) {
+        buffer_printf(out, ":%u", line);
+    }
+}

@@ -1,0 +1,90 @@
+/* What is looked at, and how: everything that panels draw from, without terminal and process. */
+#ifndef PYROMETER_TUI_VIEW_H
+#define PYROMETER_TUI_VIEW_H
+
+#include <regex.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/base/buffer.h"
+#include "profiler/base/table.h"
+#include "profiler/model/trace.h"
+#include "tui/glyphs.h"
+
+enum { VIEW_LISTS = 16, VIEW_HISTORY = 240, VIEW_FILTER_BYTES = 128 };
+
+/* Where one is in a list that may be longer than the screen. */
+struct list {
+    int cursor; /* row that keys act on */
+    int top;    /* first row shown */
+    int count;  /* rows there are, set when drawn */
+    int page;   /* rows that fit, set when drawn */
+    int sort;   /* column */
+    bool is_reversed;
+    bool is_open;    /* of a tree: whether the row under the cursor is unfolded, set when drawn */
+    uint64_t chosen; /* what the row under the cursor stands for, set when drawn */
+};
+
+/* One step of the history, newest first in view.history. */
+struct pulse {
+    double target_cpus; /* CPUs that the target used */
+    double rate_share;  /* ticks, by those asked for */
+};
+
+struct view {
+    const struct trace *trace; /* names, and the tallies and counts of what is selected */
+    const struct glyphs *glyphs;
+    uint64_t span_ns; /* of the window; 0: since the start */
+    uint64_t back_ns; /* how far stepped back */
+    struct thread_ref thread;
+    bool is_paused;
+    bool has_ended;
+    uint64_t uptime_s; /* of the target; 0: unknown */
+    uint64_t now_ns;   /* for trends: any clock that goes on */
+    struct pulse history[VIEW_HISTORY];
+    int history_count;
+    uint32_t thread_count; /* seen in the window, whichever is selected */
+    char filter_text[VIEW_FILTER_BYTES];
+    regex_t filter;
+    bool has_filter;
+    char message[256]; /* what was done last; "" for nothing to say */
+    bool is_message_bad;
+
+    struct table trends;   /* how shares were: see view_trend() */
+    struct table unfolded; /* what was folded or unfolded by hand: panel_tree.c */
+    int panel;             /* of panels[] */
+    struct list lists[VIEW_LISTS];
+};
+
+void view_init(struct view *out, const struct trace *trace, const struct glyphs *glyphs);
+void view_deinit(struct view *view);
+
+/* Of the panel that is shown. */
+struct list *view_list(struct view *view);
+/* Keeps cursor and top within `count` rows of which `page` fit. */
+void list_fit(struct list *list, int count, int page);
+/* Moves the cursor by a key. Whether it was one for that. */
+bool list_key(struct list *list, int key);
+
+/* Sets the filter (POSIX extended, "" for none). False when it is no expression. */
+bool view_set_filter(struct view *view, const char *text);
+/* Whether a function goes through the filter, by its name or file. */
+bool view_lets_through(const struct view *view, const char *name, const char *file);
+
+/* Time that all samples of the selection stand for. */
+uint64_t view_total_ns(const struct view *view);
+
+/* Counts the threads, unless one is looked at alone. Once for each selection. */
+void view_note_threads(struct view *view);
+/* Takes the shares of self time to tell how they change. Once for each selection. */
+void view_note_shares(struct view *view);
+/* By how much the share of a function has changed of late: 0.1 is ten points more. */
+double view_trend(const struct view *view, struct function_id function, double share);
+
+/* "90%" within four columns, "" for nothing. */
+void view_format_share(double share, char out[16]);
+/* Where a function is, shortly: "app.py:12". */
+void view_append_place(const struct view *view, struct function_id function, uint32_t line,
+                       struct buffer *out);
+
+#endif
