@@ -6,6 +6,8 @@
 
 enum { KEY_WIDTH = 10, LINES_MAX = 64, LINE_BYTES = 160 };
 
+extern const struct panel panel_help;
+
 struct page {
     char lines[LINES_MAX][LINE_BYTES];
     int count;
@@ -17,8 +19,9 @@ static void add_line(struct page *page, const char *key, const char *what, const
     }
 }
 
+/* All but this one: how one comes here is among the actions. */
 static void add_panels(struct page *page) {
-    for (int i = 0; panels[i] != NULL; i++) {
+    for (int i = 0; panels[i] != &panel_help; i++) {
         char key[16];
         char name[32];
         snprintf(key, sizeof key, "%d %c", i + 1, panels[i]->key);
@@ -39,7 +42,6 @@ static void draw(struct view *view, struct grid *grid) {
     struct page page = {.count = 0};
     struct list *list = view_list(view);
     add_panels(&page);
-    add_line(&page, "", "", "");
     add_actions(&page);
     add_line(&page, "arrows", "move; j and k too, and PgUp, PgDn, Home, End", "");
     list_fit(list, page.count > grid->rows ? page.count - grid->rows + 1 : 1, 1);

@@ -13,7 +13,8 @@
  * A backslash stays as it is. */
 void text_append_escaped(struct buffer *out, const char *text, const char *also);
 
-/* The first character of valid UTF-8 that is not empty, and the columns it takes. Returns its bytes. */
+/* The first character of valid UTF-8 that is not empty, and the columns it takes. Returns its
+ * bytes. */
 size_t text_next(const char *text, uint32_t *code_point_out, size_t *columns_out);
 
 /* Columns that valid UTF-8 takes on a terminal: 2 for wide East Asian characters and most emoji, 0

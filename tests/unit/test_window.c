@@ -1,0 +1,259 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "profiler/base/clock.h"
+#include "profiler/model/tree.h"
+#include "profiler/model/window.h"
+
+#define TICK_NS (10 * NS_PER_MS)
+
+/* A run: a trace that the sampler would fill, and the window that it is handed over to. */
+struct run {
+    struct trace trace;
+    struct window window;
+    uint64_t time_ns;
+};
+
+static void start(struct run *run) {
+    *run = (struct run){0};
+    assert_int_equal(trace_init(&run->trace, false, NULL), STATUS_OK);
+    window_init(&run->window);
+}
+
+static void end(struct run *run) {
+    window_deinit(&run->window);
+    trace_deinit(&run->trace);
+}
+
+static struct stack_id stack_named(struct trace *trace, const char *name) {
+    struct trace_function function = {.name = trace_text(trace, name, strlen(name))};
+    struct trace_frame frame = {.function = trace_intern_function(trace, function), .line = 1};
+    return trace_intern_stack(trace, (struct stack_id){0}, trace_intern_frame(trace, frame));
+}
+
+static struct thread_ref thread_of(struct trace *trace, uint32_t tid) {
+    return trace_intern_thread(trace, (struct trace_thread){.pid = 1, .tid = tid});
+}
+
+/* A tick in which one thread was in a function of this name. */
+static void tick(struct run *run, uint32_t tid, const char *name) {
+    run->time_ns += TICK_NS;
+    struct sample sample = {.time_ns = run->time_ns,
+                            .weight_ns = TICK_NS,
+                            .thread = thread_of(&run->trace, tid),
+                            .stack = stack_named(&run->trace, name)};
+    window_push(&run->window, &sample);
+    run->trace.health.ticks++;
+    run->trace.health.samples++;
+    run->trace.health.duration_ns = run->time_ns;
+    if (window_is_due(&run->window, run->time_ns)) {
+        window_offer(&run->window, &run->trace, run->time_ns / 2);
+    }
+}
+
+static void ticks(struct run *run, uint64_t span_ns, uint32_t tid, const char *name) {
+    for (uint64_t i = 0; i < span_ns / TICK_NS; i++) {
+        tick(run, tid, name);
+    }
+}
+
+/* Time of a function in what was selected. */
+static uint64_t time_of(const struct run *run, const char *name) {
+    const struct trace *trace = &run->window.trace;
+    uint64_t time_ns = 0;
+    for (uint32_t i = 1; i <= trace->tallies.count; i++) {
+        const struct trace_tally *tally = table_row(&trace->tallies, i);
+        struct frame_id frame = trace_stack(trace, tally->stack)->frame;
+        const struct trace_function *function =
+            trace_function(trace, trace_frame(trace, frame)->function);
+        if (strcmp(trace_string(trace, function->name), name) == 0) {
+            time_ns += tally->weight_ns;
+        }
+    }
+    return time_ns;
+}
+
+static void choose(struct run *run, uint64_t span_ns, uint64_t back_ns, uint32_t thread) {
+    struct window_query query = {span_ns, back_ns, {thread}};
+    window_lock(&run->window);
+    window_select(&run->window, &query);
+    window_unlock(&run->window);
+}
+
+static void test_window_slides(void **state) {
+    (void)state;
+    struct run run;
+    start(&run);
+    ticks(&run, 20 * NS_PER_S, 1, "red");
+    ticks(&run, 7 * NS_PER_S, 1, "blue");
+    window_end(&run.window, &run.trace, 0);
+    choose(&run, 5 * NS_PER_S, 0, 0);
+    assert_int_equal(time_of(&run, "red"), 0);
+    assert_in_range(time_of(&run, "blue"), 5 * NS_PER_S, 5 * NS_PER_S + NS_PER_S / 2);
+    assert_int_equal(run.window.trace.health.duration_ns, time_of(&run, "blue"));
+    assert_int_equal(run.window.trace.health.samples, time_of(&run, "blue") / TICK_NS);
+    choose(&run, 30 * NS_PER_S, 0, 0);
+    assert_int_equal(time_of(&run, "red"), 20 * NS_PER_S);
+    assert_int_equal(time_of(&run, "blue"), 7 * NS_PER_S);
+    choose(&run, 5 * NS_PER_S, 10 * NS_PER_S, 0);
+    assert_int_equal(time_of(&run, "blue"), 0);
+    assert_in_range(time_of(&run, "red"), 5 * NS_PER_S, 5 * NS_PER_S + NS_PER_S / 2);
+    end(&run);
+}
+
+/* Since the start is more than the ring holds, and all of it. */
+static void test_window_since_start(void **state) {
+    (void)state;
+    struct run run;
+    start(&run);
+    ticks(&run, 200 * NS_PER_S, 1, "red");
+    ticks(&run, 200 * NS_PER_S, 1, "blue");
+    window_end(&run.window, &run.trace, 0);
+    choose(&run, 0, 0, 0);
+    assert_int_equal(time_of(&run, "red"), 200 * NS_PER_S);
+    assert_int_equal(time_of(&run, "blue"), 200 * NS_PER_S);
+    assert_int_equal(run.window.trace.health.duration_ns, 400 * NS_PER_S);
+    choose(&run, 1000 * NS_PER_S, 0, 0);
+    assert_int_equal(time_of(&run, "blue"), 200 * NS_PER_S);
+    assert_in_range(time_of(&run, "red"), 50 * NS_PER_S, 150 * NS_PER_S);
+    assert_true(run.window.next - run.window.first <= WINDOW_BUCKETS);
+    end(&run);
+}
+
+static void test_window_of_one_thread(void **state) {
+    (void)state;
+    struct run run;
+    start(&run);
+    for (int i = 0; i < 200; i++) {
+        tick(&run, 1, "red");
+        tick(&run, 2, "blue");
+    }
+    window_end(&run.window, &run.trace, 0);
+    choose(&run, 0, 0, 2);
+    assert_int_equal(time_of(&run, "red"), 0);
+    assert_int_equal(time_of(&run, "blue"), 200 * TICK_NS);
+    choose(&run, 1 * NS_PER_S, 0, 1);
+    assert_int_equal(time_of(&run, "blue"), 0);
+    assert_true(time_of(&run, "red") > 0);
+    end(&run);
+}
+
+static void test_window_reset(void **state) {
+    (void)state;
+    struct run run;
+    start(&run);
+    ticks(&run, 3 * NS_PER_S, 1, "red");
+    window_offer(&run.window, &run.trace, 0);
+    window_lock(&run.window);
+    window_reset(&run.window);
+    window_unlock(&run.window);
+    choose(&run, 0, 0, 0);
+    assert_int_equal(run.window.trace.tallies.count, 0);
+    assert_int_equal(run.window.trace.health.ticks, 0);
+    ticks(&run, NS_PER_S, 1, "blue");
+    window_end(&run.window, &run.trace, 0);
+    choose(&run, 0, 0, 0);
+    assert_int_equal(time_of(&run, "red"), 0);
+    assert_int_equal(time_of(&run, "blue"), NS_PER_S);
+    assert_int_equal(run.window.trace.health.ticks, NS_PER_S / TICK_NS);
+    end(&run);
+}
+
+static void *sample_for_a_second(void *context) {
+    ticks(context, NS_PER_S, 1, "red");
+    return NULL;
+}
+
+/* While somebody looks, the sampler goes on, and nothing is lost. */
+static void test_window_never_waits(void **state) {
+    (void)state;
+    struct run run;
+    pthread_t sampler;
+    start(&run);
+    window_lock(&run.window);
+    assert_int_equal(pthread_create(&sampler, NULL, sample_for_a_second, &run), 0);
+    assert_int_equal(pthread_join(sampler, NULL), 0);
+    assert_int_equal(run.window.next, 0);
+    window_unlock(&run.window);
+    tick(&run, 1, "red");
+    choose(&run, 5 * NS_PER_S, 0, 0);
+    assert_int_equal(time_of(&run, "red"), NS_PER_S + TICK_NS);
+    end(&run);
+}
+
+/* More stacks in a bucket than it may hold: the thread is known, the stack is not. */
+static void test_window_bounds_a_bucket(void **state) {
+    (void)state;
+    struct run run;
+    uint64_t weight_ns = 0;
+    start(&run);
+    for (uint32_t i = 0; i < WINDOW_BUCKET_CELLS_MAX + 100; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "f%u", i);
+        struct sample sample = {.weight_ns = 1,
+                                .thread = thread_of(&run.trace, 1),
+                                .stack = stack_named(&run.trace, name)};
+        window_push(&run.window, &sample);
+    }
+    assert_in_range(run.window.open.count, 1, WINDOW_BUCKET_CELLS_MAX + 1);
+    window_end(&run.window, &run.trace, 0);
+    choose(&run, 0, 0, 0);
+    for (uint32_t i = 1; i <= run.window.trace.tallies.count; i++) {
+        weight_ns += ((struct trace_tally *)table_row(&run.window.trace.tallies, i))->weight_ns;
+    }
+    assert_int_equal(weight_ns, WINDOW_BUCKET_CELLS_MAX + 100);
+    end(&run);
+}
+
+static void test_window_marks(void **state) {
+    (void)state;
+    struct run run;
+    struct window_mark first;
+    struct window_mark last;
+    start(&run);
+    assert_false(window_marks(&run.window, 0, &first, &last));
+    ticks(&run, 2 * NS_PER_S, 1, "red");
+    assert_true(window_marks(&run.window, 0, &first, &last));
+    assert_in_range(last.health.duration_ns - first.health.duration_ns,
+                    WINDOW_BUCKET_MS * NS_PER_MS, WINDOW_BUCKET_MS * NS_PER_MS + TICK_NS);
+    assert_int_equal(last.target_cpu_ns, last.health.duration_ns / 2);
+    assert_false(window_marks(&run.window, (uint32_t)run.window.next, &first, &last));
+    end(&run);
+}
+
+/* Names that come and change later are those of the trace. */
+static void test_window_copies_names(void **state) {
+    (void)state;
+    struct run run;
+    start(&run);
+    ticks(&run, NS_PER_S, 1, "red");
+    trace_intern_thread(
+        &run.trace,
+        (struct trace_thread){.pid = 1, .tid = 1, .name = trace_text(&run.trace, "x", 1)});
+    run.trace.run.command = trace_text(&run.trace, "python app.py", 13);
+    ticks(&run, NS_PER_S, 2, "blue");
+    window_end(&run.window, &run.trace, 0);
+    const struct trace *copy = &run.window.trace;
+    assert_int_equal(copy->threads.count, 2);
+    assert_string_equal(trace_string(copy, trace_thread(copy, (struct thread_ref){1})->name), "x");
+    assert_string_equal(trace_string(copy, copy->run.command), "python app.py");
+    assert_int_equal(copy->stacks.count, run.trace.stacks.count);
+    end(&run);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_window_slides),        cmocka_unit_test(test_window_since_start),
+        cmocka_unit_test(test_window_of_one_thread), cmocka_unit_test(test_window_reset),
+        cmocka_unit_test(test_window_never_waits),   cmocka_unit_test(test_window_bounds_a_bucket),
+        cmocka_unit_test(test_window_marks),         cmocka_unit_test(test_window_copies_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
