@@ -276,10 +276,14 @@ static void *run(void *context) {
 }
 
 static int start_thread(struct viewer *viewer) {
-    sigset_t all;
+    static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    sigset_t most;
     sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigfillset(&most);
+    for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++) {
+        sigdelset(&most, crashes[i]); /* blocked, they end the program without their handler */
+    }
+    pthread_sigmask(SIG_SETMASK, &most, &before);
     int failed = pthread_create(&viewer->thread, NULL, run, viewer);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return failed;

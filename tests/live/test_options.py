@@ -17,7 +17,7 @@ from harness import (
     expect_status, functions_of, main, newest, newest_here, own_devices, parse_collapsed, samples_of,
     three)
 
-VERBS = ("attach", "run", "dump")
+VERBS = ("attach", "run", "top", "dump")
 
 
 def puppet(work, interpreter):

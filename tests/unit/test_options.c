@@ -288,6 +288,31 @@ static void test_help_and_version(void **state) {
     options_free(&options);
 }
 
+static void test_top(void **state) {
+    (void)state;
+    struct options options;
+    struct line line;
+    parse(&options, &line, "top -r 100 123 -q");
+    assert_int_equal(options.verb, VERB_TOP);
+    assert_int_equal(options.pid, 123);
+    assert_int_equal(options.interval_ns, 10 * NS_PER_MS);
+    assert_true(options.is_quiet);
+    assert_null(options.command);
+    assert_int_equal(options.output_count, 0);
+    options_free(&options);
+    parse(&options, &line, "top -r 100 -- python3 -r 12");
+    assert_int_equal(options.verb, VERB_TOP);
+    assert_int_equal(options.pid, 0);
+    assert_int_equal(options.interval_ns, 10 * NS_PER_MS);
+    assert_string_equal(options.command[0], "python3");
+    assert_string_equal(options.command[2], "12");
+    options_free(&options);
+    parse(&options, &line, "attach --live -p 123");
+    assert_int_equal(options.verb, VERB_TOP);
+    assert_int_equal(options.pid, 123);
+    options_free(&options);
+}
+
 /* ---- what is wrong is named ---- */
 
 static void test_errors(void **state) {
@@ -297,6 +322,12 @@ static void test_errors(void **state) {
     expect_usage("--frobnicate", "--frobnicate");
     expect_usage("attach", "PID");
     expect_usage("dump", "PID");
+    expect_usage("top", "PID");
+    expect_usage("top --", "PID");
+    expect_usage("top 12 13", "13");
+    expect_usage("top -o x.html 12", "-o");
+    expect_usage("attach --live -o x.html 12", "--live");
+    expect_usage("attach --live --flamegraph 12", "--live");
     expect_usage("run", "command");
     expect_usage("run -d 1 --", "command");
     static const char *const pids[] = {"0", "-1", "x", "12x", "99999999999", "4294967297", "1.5"};
@@ -508,6 +539,7 @@ int main(void) {
         cmocka_unit_test(test_fractions_of_times),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_attach),
+        cmocka_unit_test(test_top),
         cmocka_unit_test(test_long_options_and_any_order),
         cmocka_unit_test(test_run),
         cmocka_unit_test(test_record_is_another_spelling),

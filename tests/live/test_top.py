@@ -1,0 +1,287 @@
+#!/usr/bin/env python3
+"""The live view on a real terminal: tmux's. Keys go in, and what stands on the screen is looked at.
+
+Nothing here is timed: what is to appear is waited for. What must not change is looked at after
+something else has.
+"""
+
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from harness import (
+    PYROMETER, TARGET_ENVIRONMENT, Failure, case, expect, expect_equal, expect_refusal, functions_of, main,
+    newest, newest_here, parse_collapsed, three, wait_until)
+
+SIZES = ((80, 24), (200, 60))
+HEADER_ROWS = 4
+FIRST_ROW = HEADER_ROWS + 1  # of a list, below its titles
+# A row of functions: self, trend, total, time (on wide screens), name
+ROW = re.compile(r"\s*([\d.]+)% .? +([\d.]+)% +(?:[\d.]+ [mun]?s +)?(\S+)")
+# What only one view shows: key -> text
+VIEWS = {"l": "LINE ", "c": " TOTAL   SELF  FUNCTION", "g": "<module>", "H": "MOSTLY IN", "?": "this help",
+         "f": "LOCATION"}
+
+SHELL = """
+stty -g >{folder}/before
+{command}
+echo "exit=$?"
+stty -g >{folder}/after
+echo finished >{folder}/finished
+exec cat
+"""
+
+
+class Terminal:
+    """A tmux server with one window, in which a command runs; all of it ends with the case."""
+
+    def __init__(self, work, command, columns=80, rows=24):
+        self.folder = work.folder
+        self.size = (columns, rows)
+        self.tmux = ["tmux", "-u", "-S", str(work.folder / "tmux"), "-f", "/dev/null"]
+        environment = dict(TARGET_ENVIRONMENT, SHELL="/bin/sh")
+        self.server = work.start([*self.tmux, "-D"], env=environment, stdin=subprocess.DEVNULL)
+        wait_until((work.folder / "tmux").exists, "the socket of tmux", 30)
+        script = work.folder / "script"
+        script.write_text(SHELL.format(folder=work.folder, command=" ".join(map(str, command))))
+        self.ask("new-session", "-d", "-x", columns, "-y", rows, f"exec env TERM=screen LANG=C.UTF-8 sh {script}")
+
+    def ask(self, *command):
+        result = subprocess.run(
+            [*self.tmux, *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+        said = result.stdout.decode()
+        expect(result.returncode == 0, f"tmux {command}: {said}")
+        return said
+
+    def end(self):
+        """Now, so that there can be another one in this case."""
+        self.server.end_now()
+        for name in ("tmux", "finished"):
+            (self.folder / name).unlink()
+
+    def lines(self):
+        return self.ask("capture-pane", "-p").split("\n")[:self.size[1]]
+
+    def wait_for(self, condition, what):
+        """Waits until `condition` is true of the screen's lines, and returns what it gives."""
+        try:
+            return wait_until(lambda: condition(self.lines()), what)
+        except Failure as failure:
+            raise Failure(*failure.args, *self.lines()) from None
+
+    def wait_for_text(self, text, gone=""):
+        self.wait_for(lambda lines: has(lines, text) and not (gone and has(lines, gone)), f"{text!r}")
+
+    def press(self, *keys):
+        self.ask("send-keys", *keys)
+
+    def type(self, text):
+        self.ask("send-keys", "-l", text)
+
+    def resize(self, columns, rows):
+        self.size = (columns, rows)
+        self.ask("resize-window", "-x", columns, "-y", rows)
+
+    def pid(self):
+        """Of the pyrometer that runs in it."""
+        shell = int(self.ask("display-message", "-p", "#{pane_pid}"))
+        return wait_until(lambda: child_of(shell), "pyrometer to be there")
+
+    def wait_for_the_end(self, status):
+        wait_until((self.folder / "finished").exists, "the command to end")
+        self.wait_for_text(f"exit={status}")
+        before, after = ((self.folder / name).read_text() for name in ("before", "after"))
+        expect_equal(after, before, "the terminal's settings")
+        flags = self.ask("display-message", "-p", "#{alternate_on} #{cursor_flag} #{keypad_cursor_flag}")
+        expect_equal(flags.strip(), "0 1 0", "alternate screen, cursor, keypad")
+
+
+def has(lines, text):
+    return any(text in line for line in lines)
+
+
+def child_of(parent):
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == parent and (stat.parent / "comm").read_text().strip() == "pyrometer":
+                return int(stat.parent.name)
+        except OSError:
+            pass
+    return None
+
+
+def leader(lines):
+    """(self share, name) of the first function."""
+    row = ROW.match(lines[FIRST_ROW]) if len(lines) > FIRST_ROW else None
+    return (float(row[1]) / 100, row[3]) if row else (0, "")
+
+
+def is_grinding(lines):
+    share, name = leader(lines)
+    return name == "grind" and abs(share - 0.7) < 0.1
+
+
+def is_whole(lines, columns, rows):
+    """Whether the picture has taken this size: the key bar is in the last row, the tail of the header
+    at the right."""
+    return (len(lines) == rows and lines[-1].startswith("F1Help") and lines[0].startswith("PID ")
+            and re.search(r" up [\dd :]+$", lines[0].rstrip()) and len(lines[0].rstrip()) == columns)
+
+
+def top(work, target, *options, size=SIZES[0]):
+    return Terminal(work, [PYROMETER, "top", *options, target.pid, "2>&1"], *size)
+
+
+@case(over=three)
+def the_right_function_leads(work, interpreter):
+    target = work.target(interpreter, "shares.py")
+    terminal = top(work, target)
+    terminal.wait_for(is_grinding, "grind() to lead with 70 %")
+    terminal.resize(*SIZES[1])
+    terminal.wait_for(lambda lines: is_whole(lines, *SIZES[1]), "the larger picture")
+    terminal.wait_for(is_grinding, "grind() to lead with 70 % on a larger screen")
+    terminal.press("q")
+    terminal.wait_for_the_end(0)
+
+
+@case(over=newest)
+def the_view_follows(work, interpreter):
+    """What the program does in turns leads in turns."""
+    target = work.target(interpreter, "phases.py", "7")
+    terminal = top(work, target, "--main-thread")
+    for phase in ("red", "blue", "red"):
+        terminal.wait_for(lambda lines: leader(lines)[1] == phase, f"{phase}() to lead")
+
+
+@case(over=newest)
+def keys_show_views_of_any_size(work, interpreter):
+    target = work.target(interpreter, "shares.py")
+    terminal = top(work, target)
+    terminal.wait_for(is_grinding, "grind() to lead")
+    for number, (key, text) in enumerate(VIEWS.items()):
+        terminal.press(key)
+        terminal.wait_for_text(text)
+        for size in (SIZES[(number + 1) % 2], (41, 9), SIZES[number % 2]):
+            terminal.resize(*size)
+            terminal.wait_for(lambda lines: lines[-1].startswith("F1Help"), "the key bar in the last row")
+        terminal.wait_for(lambda lines: is_whole(lines, *terminal.size), "a picture of the new size")
+        terminal.wait_for_text(text)
+
+
+@case(over=newest)
+def keys_do_what_they_say(work, interpreter):
+    target = work.target(interpreter, "shares.py")
+    terminal = top(work, target)
+    terminal.wait_for(is_grinding, "grind() to lead")
+    terminal.press("t")
+    terminal.wait_for_text("last 30 s")
+    terminal.press("/")
+    terminal.wait_for_text("Filter (regular expression):")
+    terminal.type("^has_.*t$")
+    terminal.press("Enter")
+    terminal.wait_for(lambda lines: leader(lines)[1] == "has_input", "the filter to let has_input() through")
+    expect(not has(terminal.lines(), "grind"), "the filter lets grind() through", *terminal.lines())
+    terminal.press("Escape")
+    terminal.wait_for_text("grind", gone="filter")
+    terminal.press("s")
+    terminal.press("s")
+    terminal.wait_for(lambda lines: "TOTAL▼" in lines[HEADER_ROWS], "the list to be sorted by total")
+    terminal.press("H")
+    terminal.wait_for_text("MOSTLY IN")
+    terminal.press("Enter")
+    terminal.wait_for_text("alone")
+    terminal.press("Enter")
+    terminal.wait_for_text("MOSTLY IN", gone="alone")
+    terminal.press("Space")
+    terminal.wait_for_text("PAUSED")
+    terminal.press("[")
+    terminal.wait_for_text("1 s ago")
+    terminal.press("p")
+    terminal.wait_for_text("last 30 s", gone="PAUSED")
+
+
+@case(over=newest)
+def what_is_seen_can_be_saved(work, interpreter):
+    target = work.target(interpreter, "shares.py")
+    terminal = top(work, target)
+    terminal.wait_for(is_grinding, "grind() to lead")
+    path = work.out / "seen.collapsed"
+    for name, answer in ((path, "Written: "), (work.out / "seen.odd", "No format"),
+                         (work.folder / "none" / "x.svg", "Not written: ")):
+        terminal.press("w")
+        terminal.wait_for_text("Write to")
+        terminal.type(str(name))
+        terminal.press("Enter")
+        terminal.wait_for_text(answer)
+    work.expect_outputs("seen.collapsed")
+    expect(functions_of(parse_collapsed(path))["grind"] > 0, "no grind() in what was saved")
+
+
+@case(over=newest)
+def the_end_of_the_target_is_told(work, interpreter):
+    target = work.target(interpreter, "shares.py")
+    terminal = top(work, target)
+    terminal.wait_for(is_grinding, "grind() to lead")
+    target.end_now()
+    terminal.wait_for_text("ENDED")
+    expect(has(terminal.lines(), "grind"), "the last picture is gone", *terminal.lines())
+    terminal.press("c")
+    terminal.wait_for_text(VIEWS["c"])
+    terminal.press("q")
+    terminal.wait_for_the_end(0)
+
+
+@case(over=newest)
+def a_signal_gives_the_terminal_back(work, interpreter):
+    target = work.target(interpreter, "shares.py")
+    terminal = top(work, target)
+    terminal.wait_for(is_grinding, "grind() to lead")
+    os.kill(terminal.pid(), signal.SIGTERM)
+    terminal.wait_for_the_end(0)
+
+
+def crash(pid, draws):
+    thread = pid if not draws else next(
+        int(name) for name in os.listdir(f"/proc/{pid}/task") if int(name) != pid)
+    ctypes.CDLL(None).syscall(234, pid, thread, int(signal.SIGSEGV))  # tgkill() of x86-64
+
+
+@case(over=newest)
+def a_crash_gives_the_terminal_back(work, interpreter):
+    """Whichever of the threads crashes: that which samples, or that which draws."""
+    target = work.target(interpreter, "shares.py")
+    for draws in (False, True):
+        terminal = top(work, target)
+        terminal.wait_for(is_grinding, "grind() to lead")
+        crash(terminal.pid(), draws)
+        terminal.wait_for_the_end(128 + signal.SIGSEGV)
+        terminal.end()
+
+
+@case(over=newest_here)
+def a_command_of_its_own(work, interpreter):
+    """What it says does not get into the picture, and it ends with the view."""
+    said = "import time\nwhile True: print('STRAY', flush=True); time.sleep(0.01)"
+    program = work.folder / "program"
+    program.write_text(said)
+    terminal = Terminal(work, [PYROMETER, "top", "--", interpreter.python, program])
+    terminal.wait_for(lambda lines: has(lines, "<module>"), "the command's function")
+    expect(not has(terminal.lines(), "STRAY"), "stray output", *terminal.lines())
+    terminal.press("q")
+    terminal.wait_for_the_end(0)
+
+
+@case(over=newest_here)
+def without_a_terminal(work, interpreter):
+    target = work.target(interpreter, "shares.py")
+    for words in (("top",), ("attach", "--live")):
+        expect_refusal(work.pyrometer(*words, target.pid), 2, "terminal")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
