@@ -2,18 +2,20 @@
 #include "profiler/signals.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t stops;
-static volatile sig_atomic_t writes;
+/* Lock-free, so good for handlers, and for the threads that ask. */
+static atomic_int stops;
+static atomic_int writes;
 static const char *volatile guarded;
 static void (*volatile last_act)(void);
 
 enum { EXIT_BY_SIGNAL = 128 };
 
 static void on_stop(int number) {
-    stops = stops + 1;
+    stops++;
     if (number == SIGINT && stops > 1) {
         const char *path = guarded;
         if (path != NULL) {
@@ -67,9 +69,7 @@ bool signals_want_stop(void) {
 }
 
 bool signals_take_write(void) {
-    bool wanted = writes != 0;
-    writes = 0;
-    return wanted;
+    return atomic_exchange(&writes, 0) != 0;
 }
 
 void signals_guard_file(const char *path) {
