@@ -112,15 +112,19 @@ static void start_colours(void) {
     }
 }
 
+static enum status refuse(struct error *error, const char *why) {
+    enum status status = error_set(error, STATUS_USAGE, "%s", why);
+    error->os_errno = 0;
+    return status;
+}
+
 enum status screen_open(struct error *error) {
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || tcgetattr(STDIN_FILENO, &found) != 0) {
-        return error_set(error, STATUS_USAGE,
-                         "the live view needs a terminal; attach writes profiles without one");
+        return refuse(error, "the live view needs a terminal; attach writes profiles without one");
     }
     screen.curses = newterm(NULL, stdout, stdin);
     if (screen.curses == NULL) {
-        return error_set(error, STATUS_USAGE, "the terminal is not known (TERM is %s)",
-                         getenv("TERM") != NULL ? getenv("TERM") : "not set");
+        return refuse(error, "the terminal is not one that is known by its TERM");
     }
     leave_bytes = 0;
     note_leaving("sgr0");

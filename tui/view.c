@@ -117,14 +117,18 @@ void view_note_threads(struct view *view) {
     free(is_seen);
 }
 
-/* Lets a trend move towards `share`; how far depends on the time since it was looked at. */
+/* Lets a trend move towards `share`; how far depends on the time since it was looked at. A window
+ * that has just begun to fill says nothing about trends. */
 static void note_share(struct view *view, struct function_id function, double share,
-                       bool is_first) {
+                       bool is_early) {
     struct trend key = {.function = function, .share = share, .time_ns = view->now_ns};
     uint32_t known = view->trends.count;
     struct trend *trend = table_row(&view->trends, table_intern(&view->trends, &key));
-    if (view->trends.count > known && !is_first) {
+    if (view->trends.count > known) {
         trend->share = 0; /* one that was not there before */
+    }
+    if (is_early) {
+        trend->share = share;
     }
     double passed_s = (double)(view->now_ns - trend->time_ns) / (double)NS_PER_S;
     trend->share += (share - trend->share) * (1 - exp(-passed_s / TREND_S));
@@ -135,16 +139,16 @@ void view_note_shares(struct view *view) {
     struct function_total *totals;
     size_t count = tree_function_totals(view->trace, &totals);
     uint64_t whole_ns = view_total_ns(view);
-    bool is_first = view->trends.count == 0;
+    bool is_early = (double)view->trace->health.duration_ns < TREND_S * (double)NS_PER_S;
     for (size_t i = 0; i < count && whole_ns > 0; i++) {
         note_share(view, totals[i].function, (double)totals[i].self_ns / (double)whole_ns,
-                   is_first);
+                   is_early);
     }
     free(totals);
     for (uint32_t id = 1; id <= view->trends.count; id++) {
         const struct trend *trend = table_row(&view->trends, id);
         if (trend->time_ns != view->now_ns) {
-            note_share(view, trend->function, 0, false);
+            note_share(view, trend->function, 0, is_early);
         }
     }
 }

@@ -37,7 +37,8 @@ struct viewer {
     struct view view;
     struct prompt prompt;
     pthread_t thread;
-    atomic_bool is_over;
+    bool is_over;          /* the user has had enough */
+    atomic_bool must_stop; /* whoever started it has */
     bool has_joined;
     uint64_t due_ns;       /* the next time to select and draw */
     uint64_t paused_at_ns; /* of the run */
@@ -265,13 +266,16 @@ static void set_screen_signals(int how) {
 static void *run(void *context) {
     struct viewer *viewer = context;
     set_screen_signals(SIG_UNBLOCK);
-    while (!viewer->is_over && !viewer->plan.wants_stop(viewer->plan.context)) {
+    while (!viewer->is_over && !viewer->must_stop &&
+           !viewer->plan.wants_stop(viewer->plan.context)) {
         if (clock_monotonic_ns() >= viewer->due_ns) {
             refresh_all(viewer);
         }
         take_keys(viewer);
     }
-    viewer->plan.stop(viewer->plan.context);
+    if (viewer->is_over) {
+        viewer->plan.stop(viewer->plan.context);
+    }
     return NULL;
 }
 
@@ -318,7 +322,7 @@ void viewer_wait(struct viewer *viewer) {
 
 void viewer_stop(struct viewer *viewer) {
     if (viewer != NULL) {
-        viewer->is_over = true;
+        viewer->must_stop = true;
         viewer_wait(viewer);
         set_screen_signals(SIG_UNBLOCK);
         screen_close();

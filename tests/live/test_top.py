@@ -42,13 +42,18 @@ class Terminal:
     def __init__(self, work, command, columns=80, rows=24):
         self.folder = work.folder
         self.size = (columns, rows)
-        self.tmux = ["tmux", "-u", "-S", str(work.folder / "tmux"), "-f", "/dev/null"]
+        self.tmux = ["tmux", "-u", "-N", "-S", str(work.folder / "tmux"), "-f", "/dev/null"]
         environment = dict(TARGET_ENVIRONMENT, SHELL="/bin/sh")
-        self.server = work.start([*self.tmux, "-D"], env=environment, stdin=subprocess.DEVNULL)
-        wait_until((work.folder / "tmux").exists, "the socket of tmux", 30)
+        self.server = work.start(
+            [*self.tmux, "-D"], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        wait_until(self.listens, "tmux")
         script = work.folder / "script"
         script.write_text(SHELL.format(folder=work.folder, command=" ".join(map(str, command))))
         self.ask("new-session", "-d", "-x", columns, "-y", rows, f"exec env TERM=screen LANG=C.UTF-8 sh {script}")
+
+    def listens(self):
+        tried = subprocess.run([*self.tmux, "list-sessions"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return tried.returncode == 0
 
     def ask(self, *command):
         result = subprocess.run(
@@ -281,6 +286,15 @@ def without_a_terminal(work, interpreter):
     target = work.target(interpreter, "shares.py")
     for words in (("top",), ("attach", "--live")):
         expect_refusal(work.pyrometer(*words, target.pid), 2, "terminal")
+
+
+@case()
+def what_cannot_be_shown_is_told(work):
+    """On the terminal, after that was given back."""
+    sleeper = work.start(["sleep", "1000"])
+    terminal = Terminal(work, [PYROMETER, "top", sleeper.pid])
+    terminal.wait_for_the_end(5)
+    terminal.wait_for_text("pyrometer: ")
 
 
 if __name__ == "__main__":

@@ -492,6 +492,8 @@ static void test_trends_follow_and_fade(void **state) {
     struct scene scene;
     open_scene(&scene, &glyphs_unicode);
     struct function_id hot = {(uint32_t)first_of(&scene.view)};
+    scene.view.now_ns += 60 * NS_PER_S;
+    view_note_shares(&scene.view);
     assert_true(view_trend(&scene.view, hot, 0.9) > 0.1);
     assert_true(view_trend(&scene.view, hot, 0.1) < -0.1);
     table_deinit(&scene.trace.tallies);
@@ -500,6 +502,20 @@ static void test_trends_follow_and_fade(void **state) {
     scene.view.now_ns += 60 * NS_PER_S;
     view_note_shares(&scene.view);
     assert_true(view_trend(&scene.view, hot, 0) > -0.001);
+    close_scene(&scene);
+}
+
+/* While the window fills, nothing rises: there was nothing to compare with. */
+static void test_trends_wait_for_a_window(void **state) {
+    (void)state;
+    struct scene scene;
+    open_scene(&scene, &glyphs_unicode);
+    assert_shows(&scene.view, "71.2% \xe2\x96\xb2", true);
+    close_scene(&scene);
+    open_scene(&scene, &glyphs_unicode);
+    scene.trace.health.duration_ns = NS_PER_S;
+    view_note_shares(&scene.view);
+    assert_shows(&scene.view, "71.2% \xe2\x96\xb2", false);
     close_scene(&scene);
 }
 
@@ -521,6 +537,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_keys_of_time),
         cmocka_unit_test(test_list_keeps_the_cursor_in_sight),
         cmocka_unit_test(test_trends_follow_and_fade),
+        cmocka_unit_test(test_trends_wait_for_a_window),
     };
     if (argc == 2 && strcmp(argv[1], "update") == 0) {
         return update();
