@@ -42,7 +42,7 @@ class Terminal:
     def __init__(self, work, command, columns=80, rows=24):
         self.folder = work.folder
         self.size = (columns, rows)
-        self.tmux = ["tmux", "-u", "-N", "-S", str(work.folder / "tmux"), "-f", "/dev/null"]
+        self.tmux = ["tmux", "-u", "-S", str(work.folder / "tmux"), "-f", "/dev/null"]
         environment = dict(TARGET_ENVIRONMENT, SHELL="/bin/sh")
         self.server = work.start(
             [*self.tmux, "-D"], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
@@ -52,12 +52,12 @@ class Terminal:
         self.ask("new-session", "-d", "-x", columns, "-y", rows, f"exec env TERM=screen LANG=C.UTF-8 sh {script}")
 
     def listens(self):
-        tried = subprocess.run([*self.tmux, "list-sessions"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        tried = subprocess.run([*self.tmux, "-N", "list-sessions"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         return tried.returncode == 0
 
     def ask(self, *command):
         result = subprocess.run(
-            [*self.tmux, *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+            [*self.tmux, "-N", *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
         said = result.stdout.decode()
         expect(result.returncode == 0, f"tmux {command}: {said}")
         return said
