@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "profiler/dump.h"
+#include "profiler/help.h"
 #include "profiler/identity.h"
 #include "profiler/launch.h"
 #include "profiler/model/live.h"
@@ -198,7 +199,7 @@ int main(int argc, char **argv) {
     case VERB_TOP: result = top(&options); break;
     case VERB_REPLAY:
     case VERB_DIFF: result = replay(&options); break;
-    case VERB_HELP: options_print_help(options.help_verb, stdout); break;
+    case VERB_HELP: help_print(options.help_verb, stdout); break;
     case VERB_VERSION: puts("pyrometer " PYROMETER_VERSION); break;
     }
     options_free(&options);

@@ -1,29 +1,18 @@
 /* The command line. Every option is a row in options.c: its name, argument, help, the verbs that
- * take it, and what it sets; parsing, --help and the errors follow from the rows. */
+ * take it, and what it sets; parsing, --help (help.c) and the errors follow from the rows. */
 #ifndef PYROMETER_PROFILER_OPTIONS_H
 #define PYROMETER_PROFILER_OPTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "exporters/exporter.h"
 #include "profiler/base/status.h"
 #include "profiler/mode.h"
 #include "profiler/recording/selection.h"
 #include "profiler/roster.h"
-
-enum verb {
-    VERB_ATTACH = 1 << 0,
-    VERB_RUN = 1 << 1,
-    VERB_DUMP = 1 << 2,
-    VERB_HELP = 1 << 3,    /* print options.help to standard output; no other verb asked for it */
-    VERB_VERSION = 1 << 4, /* print the version */
-    VERB_REPLAY = 1 << 5,
-    VERB_DIFF = 1 << 6,
-    VERB_TOP = 1 << 7,
-};
+#include "profiler/verb.h"
 
 struct output_request {
     const char *path; /* as typed; "-" is standard output */
@@ -58,16 +47,5 @@ struct options {
 enum status options_parse(struct options *out, int argc, char **argv,
                           struct error *error) MUST_CHECK;
 void options_free(struct options *options);
-
-/* Prints the help of one verb, or of the program (0). */
-void options_print_help(enum verb verb, FILE *out);
-
-/* The parsers of single values, for tests. "10khz", "100", "1mhz" -> interval; "100us", "0.5",
- * "90s", "10m" -> ns. False when the text is not one, or out of range (rate: one in ten minutes to
- * 1 MHz; time: 1 ns to ten years). */
-bool options_parse_rate(const char *text, uint64_t *interval_ns_out);
-bool options_parse_time(const char *text, uint64_t *ns_out);
-/* As a time, but may be 0, or negative: before the end. */
-bool options_parse_moment(const char *text, int64_t *ns_out);
 
 #endif

@@ -4,13 +4,13 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "profiler/base/clock.h"
+#include "profiler/help.h"
 #include "profiler/options.h"
 
 /* ---- helpers ---- */
@@ -58,95 +58,6 @@ static void expect_usage(const char *text, const char *word) {
         fail_msg("%s: wanted '%s' in: %s", text, word, error.detail);
     }
     options_free(&options);
-}
-
-/* ---- single values ---- */
-
-static void test_rates(void **state) {
-    (void)state;
-    static const struct {
-        const char *text;
-        uint64_t interval_ns;
-    } good[] = {
-        {"1", NS_PER_S},
-        {"100", 10000000},
-        {"100hz", 10000000},
-        {"100Hz", 10000000},
-        {"1k", 1000000},
-        {"10khz", 100000},
-        {"10KHZ", 100000},
-        {"1mhz", 1000},
-        {"1000000", 1000},
-        {"0.5", 2000000000},
-        {"1.5khz", 666667},
-        {"3", 333333333},
-        {"0.01hz", 100 * NS_PER_S},
-    };
-    static const char *const bad[] = {"",       "0",       "-1",   "hz",     "1mhzz",
-                                      "1.1mhz", "1000001", "nan",  "inf",    "1e99",
-                                      "10 hz",  "10 khz",  "1ghz", "0.0001", "x"};
-    uint64_t interval_ns;
-    for (size_t i = 0; i < COUNT(good); i++) {
-        if (!options_parse_rate(good[i].text, &interval_ns) || interval_ns != good[i].interval_ns) {
-            fail_msg("rate %s", good[i].text);
-        }
-    }
-    for (size_t i = 0; i < COUNT(bad); i++) {
-        if (options_parse_rate(bad[i], &interval_ns)) {
-            fail_msg("rate '%s' was taken", bad[i]);
-        }
-    }
-}
-
-static void test_times(void **state) {
-    (void)state;
-    static const struct {
-        const char *text;
-        uint64_t ns;
-    } good[] = {
-        {"1", NS_PER_S},
-        {"0.5", NS_PER_S / 2},
-        {"90s", 90 * NS_PER_S},
-        {"10m", 600 * NS_PER_S},
-        {"10min", 600 * NS_PER_S},
-        {"2h", 7200 * NS_PER_S},
-        {"1d", 86400 * NS_PER_S},
-        {"100us", 100000},
-        {"10ms", 10000000},
-        {"5ns", 5},
-        {"1US", 1000},
-        {"3650d", 3650 * 86400 * NS_PER_S},
-    };
-    static const char *const bad[] = {"",    "0",    "-1",    "s",     "10 s", "1y",  "nan",
-                                      "inf", "1e30", "4000d", "0.1ns", "0s",   "1ss", "5x"};
-    uint64_t ns;
-    for (size_t i = 0; i < COUNT(good); i++) {
-        if (!options_parse_time(good[i].text, &ns) || ns != good[i].ns) {
-            fail_msg("time %s", good[i].text);
-        }
-    }
-    for (size_t i = 0; i < COUNT(bad); i++) {
-        if (options_parse_time(bad[i], &ns)) {
-            fail_msg("time '%s' was taken", bad[i]);
-        }
-    }
-}
-
-/* A decimal fraction means the nanoseconds that it says, not one less. */
-static void test_fractions_of_times(void **state) {
-    (void)state;
-    for (uint64_t ms = 1; ms < 20000; ms++) {
-        char text[32];
-        uint64_t ns;
-        snprintf(text, sizeof text, "%u.%03u", (unsigned)(ms / 1000), (unsigned)(ms % 1000));
-        if (!options_parse_time(text, &ns) || ns != ms * NS_PER_MS) {
-            fail_msg("time %s", text);
-        }
-        snprintf(text, sizeof text, "%u.%03ums", (unsigned)(ms / 1000), (unsigned)(ms % 1000));
-        if (!options_parse_time(text, &ns) || ns != ms * NS_PER_US) {
-            fail_msg("time %s", text);
-        }
-    }
 }
 
 /* ---- verbs ---- */
@@ -447,7 +358,7 @@ static char *help_of(enum verb verb) {
     size_t bytes;
     FILE *out = open_memstream(&text, &bytes);
     assert_non_null(out);
-    options_print_help(verb, out);
+    help_print(verb, out);
     assert_int_equal(fclose(out), 0);
     return text;
 }
@@ -534,9 +445,6 @@ static void test_help_tells_the_truth(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rates),
-        cmocka_unit_test(test_times),
-        cmocka_unit_test(test_fractions_of_times),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_attach),
         cmocka_unit_test(test_top),
