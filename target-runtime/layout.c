@@ -105,7 +105,7 @@ static const enum layout_field alternatives[][2] = {
 };
 
 /* Structures that are read whole into a local copy, and how large that is: the code that reads them
- * relies on it (walk.c, code.c, objects.c). The others are read a field at a time. */
+ * relies on it (walk.c, chain.c, code.c, objects.c). The others are read a field at a time. */
 static const struct {
     const char *structure;
     uint32_t bytes;

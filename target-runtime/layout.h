@@ -124,7 +124,7 @@ enum layout_field {
 
 /* ---- The choices: each is switched on in exactly one function, named in its comment. ---- */
 
-/* How a thread's newest frame is found, and what a frame is. walk.c, first_frame(). */
+/* How a thread's newest frame is found, and what a frame is. chain.c, first_frame(). */
 enum frame_chain {
     FRAME_CHAIN_OBJECTS, /* 3.8-3.10: thread.frame -> PyFrameObject.f_back */
     FRAME_CHAIN_CFRAME,  /* 3.11, 3.12: thread.cframe -> cframe.current_frame -> previous */
@@ -145,14 +145,14 @@ enum line_table {
     LINE_TABLE_LOCATIONS, /* 3.11-: Objects/locations.md (InternalDocs/code_objects.md) */
 };
 
-/* How a frame names its code. walk.c, frame_code(). */
+/* How a frame names its code. frame.h, frame_code(). */
 enum code_reference {
     CODE_REFERENCE_PLAIN,  /* -3.13: a pointer */
     CODE_REFERENCE_TAGGED, /* 3.14-: _PyStackRef, the two low bits are a tag (pycore_stackref.h) */
 };
 
-/* Frames that C code pushes when it calls into the evaluation loop. walk.c, frame_kind_of()
- * and is_from_c(). */
+/* Frames that C code pushes when it calls into the evaluation loop. frame.h, frame_class_of()
+ * and frame_is_from_c(). */
 enum entry_frames {
     ENTRY_FRAMES_NONE,  /* 3.8-3.10 */
     ENTRY_FRAMES_FLAG,  /* 3.11: is_entry marks the first Python frame of a C call */

@@ -1,0 +1,79 @@
+/* What is kept of every thread from look to look, each in a slot of its own, and where the slot of
+ * a thread is. */
+#ifndef PYROMETER_TARGET_RUNTIME_SLOTS_H
+#define PYROMETER_TARGET_RUNTIME_SLOTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "reader/remote.h"
+#include "reader/snapshot.h"
+#include "target-runtime/links.h"
+#include "target-runtime/predict.h"
+
+enum {
+    DOUBT_LOOKS = 8, /* so long a doubt lasts */
+    TOP_FRAMES = 32, /* of the last whole chain that are remembered */
+};
+
+/* What is kept of a thread. */
+struct slot {
+    struct remote state;
+    uint64_t serial;
+    bool is_used;
+    bool is_seen; /* in this look */
+    bool is_skipped;
+    uint32_t doubts;    /* looks to come in which frames are copied twice */
+    size_t doubt_depth; /* those that have at least so many below them */
+    struct prediction frames;
+    struct prediction doubted; /* where those are */
+    struct links links;
+    uint64_t base;            /* of its chain; 0 where there is none */
+    uint64_t top[TOP_FRAMES]; /* addresses of the newest frames of the last whole chain */
+    size_t top_count;
+    struct prediction heads; /* 3.11, 3.12: pointers to the newest frame, in cframes */
+    struct remote cframe;    /* 3.11, 3.12: where the last of those was */
+    uint32_t anchor_bytes;   /* the thread's fields, and its base frame if that is near (3.15) */
+    uint64_t bottom;         /* address of the oldest frame, once that was certain */
+    uint64_t next_bottom;    /* what it may be instead */
+    uint32_t bottom_votes;   /* looks in which that stood still */
+    /* This look's copies: indexes into the snapshot, valid when is_wanted. */
+    bool is_wanted;
+    bool has_frames; /* not only the thread's fields */
+    size_t anchor;
+    struct snapshot_group head_group;
+    struct snapshot_group frame_group;
+    struct snapshot_group again_group; /* the frames once more, while there are doubts */
+    size_t pointer_again;
+    size_t head_again;
+};
+
+/* Zeroed: none. */
+struct slots {
+    struct slot *all;
+    size_t count;
+    size_t capacity;
+    size_t first_free; /* no slot below it is free */
+    size_t *index;     /* slot + 1 by address of the thread state, open addressing; 0: free */
+    size_t index_count;
+    size_t *order; /* slots in the order of the last look */
+    size_t order_count;
+    size_t order_capacity;
+    size_t *new_order;
+    size_t new_order_count;
+    size_t new_order_capacity;
+};
+
+/* Accepts zeroed slots. */
+void slots_deinit(struct slots *slots);
+
+/* The number of the slot of the thread state at that address, a new one if it has none: pointers to
+ * slots are then no longer valid. `*cursor` is 0 at the start of a look and belongs to this. */
+size_t slots_find(struct slots *slots, uint64_t state, size_t *cursor, bool *is_new_out);
+/* The thread of that slot is the next one in the order of this look. */
+void slots_note_order(struct slots *slots, size_t number);
+/* The order of this look becomes that of the last; slots of threads that are gone are free. */
+void slots_finish_order(struct slots *slots);
+
+#endif
