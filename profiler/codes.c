@@ -7,8 +7,8 @@
 #include "profiler/base/clock.h"
 
 enum {
-    CHECK_NS = 20000000,      /* the longest that a code object is believed unchecked */
-    AGE_PER_CHECK = 16,       /* one that is younger: so much less than it has lived */
+    CHECK_NS = 20000000,      /* so long a code object is believed unchecked, if it is not young */
+    YOUNG_NS = 300000000,     /* code that comes and goes seldom lives longer */
     NAMES_NS = 200000000,     /* how long globals are believed to be what they were */
     BYTECODE_NS = 5000000,    /* how long a copy of bytecode is believed to be the newest */
     BYTECODE_LIMIT = 1 << 20, /* longer bytecode is not copied */
@@ -97,10 +97,10 @@ static void forget(struct codes *codes, size_t at) {
     }
 }
 
-/* How long a code object is believed unchecked: the longer it has lived, the longer. */
+/* Whether a code object is believed to be what it was. A young one is looked at in every look: in
+ * its place another one may be before long. */
 static bool is_fresh(const struct codes *codes, const struct known *known, uint64_t now_ns) {
-    uint64_t age_ns = now_ns - known->learned_ns;
-    uint64_t believed_ns = age_ns / AGE_PER_CHECK < CHECK_NS ? age_ns / AGE_PER_CHECK : CHECK_NS;
+    uint64_t believed_ns = now_ns - known->learned_ns < YOUNG_NS ? 0 : CHECK_NS;
     return codes->has_generation ? known->checked_ns >= codes->changed_ns
                                  : now_ns - known->checked_ns <= believed_ns;
 }
