@@ -11,14 +11,15 @@
 #include "profiler/signals.h"
 
 enum {
-    LOOKS = 20, /* until every stack is whole and stood still; a busy thread may never do so */
+    LOOKS = 100, /* until every stack is whole and stood still; a busy thread may never do so */
 };
 
 /* ---- taking ---- */
 
 static bool is_all_verified(const struct dumped_thread *threads, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        if ((threads[i].flags & SAMPLE_UNVERIFIED) != 0 || threads[i].has_doubts) {
+        if ((threads[i].flags & (SAMPLE_UNVERIFIED | SAMPLE_MENDED)) != 0 ||
+            threads[i].has_doubts) {
             return false;
         }
     }

@@ -257,24 +257,6 @@ static void miss(struct climb *climb, size_t depth, const struct step *step,
     }
 }
 
-/* The calls from `depth` on cannot be shown now, for one below them is not known yet. What was seen
- * of them counts all the same: else a deep stack that stands still is learned one call a look. */
-static void study(struct climb *climb, size_t depth) {
-    uint32_t flags = climb->resolved.flags;
-    struct step step = step_at(climb, depth);
-    while (depth + 1 < climb->count && step.known != NULL &&
-           frame_at_depth(climb, depth)->is_watched) {
-        struct step next = step_at(climb, depth + 1);
-        if (next.known == NULL) {
-            break;
-        }
-        is_call(climb, depth, &step, &next);
-        step = next;
-        depth++;
-    }
-    climb->resolved.flags = flags;
-}
-
 /* Puts the frames from `depth` on onto the stack, as far as each was called by the one below. */
 static void climb_from(struct climb *climb, size_t depth) {
     struct step step = step_at(climb, depth);
@@ -292,7 +274,6 @@ static void climb_from(struct climb *climb, size_t depth) {
         }
         if (!is_good) {
             miss(climb, depth + 1, &step, &next);
-            study(climb, depth + 1);
             return;
         }
         step = next;

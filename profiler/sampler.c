@@ -13,8 +13,8 @@
 enum {
     WAKE_MS = 100,
     HOUSEKEEPING_MS = 50,
-    REHEARSALS = 12, /* more than verify.c asks of a call that was never seen moving */
-    REHEARSAL_NS = 300000,
+    REHEARSALS = 100, /* a deep stack that stands still is learned call by call */
+    REHEARSAL_NS = 100000,
     ATTACH_AGAIN_MS = 2000, /* after exec: how long to look for a Python in the new program */
 };
 
@@ -248,18 +248,21 @@ static enum status keep_house(struct sampler *sampler, uint64_t now_ns) {
  * first sample on. A program that we start ourselves has nothing that stands still yet. */
 static void rehearse(struct sampler *sampler) {
     const struct raw_look *look;
-    for (int i = 0; i < REHEARSALS && !sampler->plan->keep_waiting; i++) {
+    bool has_doubts = !sampler->plan->keep_waiting;
+    for (int i = 0; i < REHEARSALS && has_doubts && !signals_want_stop(); i++) {
         uint64_t now_ns = clock_monotonic_ns();
         if (walk_look(sampler->session.walk, &look) != STATUS_OK ||
             resolve_check(sampler->session.resolve, look, now_ns) != STATUS_OK) {
             return;
         }
+        has_doubts = false;
         for (size_t at = 0; at < look->thread_count; at++) {
             const struct raw_thread *thread = &look->threads[at];
             struct resolved resolved =
                 resolve_stack(sampler->session.resolve, look, thread, now_ns);
             if (resolved.has_doubts) {
                 walk_doubt(sampler->session.walk, thread->slot, resolved.doubt_depth);
+                has_doubts = true;
             }
         }
         clock_sleep_until_ns(now_ns + REHEARSAL_NS);

@@ -222,8 +222,9 @@ enum verdict verify_call(struct verify *verify, const struct call *call, uint64_
     if (edge->proved_offset == call->caller.offset) {
         return VERDICT_GOOD;
     }
-    bool is_known_well = edge->steady >= STEADY_ENOUGH ||
-                         (edge->proved_offset != WITNESS_NOWHERE && edge->moved == 0);
+    /* What C code calls back may be called from another call than the one that names it. */
+    bool is_called_back = call->callee.is_from_c && edge->proved_offset != WITNESS_NOWHERE;
+    bool is_known_well = edge->steady >= STEADY_ENOUGH || (is_called_back && edge->moved == 0);
     if (has_stood_still(edge) && is_known_well) {
         return VERDICT_GOOD;
     }
