@@ -23,6 +23,8 @@ struct codes {
     struct known **slots; /* by address, open addressing */
     size_t slot_count;
     size_t known_count;
+    uint64_t *places; /* their addresses, sorted */
+    size_t place_capacity;
     uint64_t last_serial;
     uint64_t epoch;
     bool lists_opcodes;
@@ -56,6 +58,38 @@ static void make_room(struct codes *codes) {
     free(old);
 }
 
+/* Index of the first place above an address. */
+static size_t place_above(const struct codes *codes, uint64_t address) {
+    size_t begin = 0;
+    size_t end = codes->known_count;
+    while (begin < end) {
+        size_t middle = begin + (end - begin) / 2;
+        if (codes->places[middle] <= address) {
+            begin = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    return begin;
+}
+
+static void add_place(struct codes *codes, uint64_t address) {
+    size_t at = place_above(codes, address);
+    if (codes->known_count == codes->place_capacity) {
+        codes->places = memory_grow(codes->places, sizeof *codes->places, codes->known_count + 1,
+                                    &codes->place_capacity);
+    }
+    memmove(codes->places + at + 1, codes->places + at,
+            (codes->known_count - at) * sizeof *codes->places);
+    codes->places[at] = address;
+}
+
+static void remove_place(struct codes *codes, uint64_t address) {
+    size_t behind = place_above(codes, address);
+    memmove(codes->places + behind - 1, codes->places + behind,
+            (codes->known_count - behind) * sizeof *codes->places);
+}
+
 /* Reads the code object at an address into `known`; false when there is none. */
 static bool learn(struct codes *codes, struct known *known, uint64_t address, uint64_t now_ns) {
     struct trace *trace = codes->trace;
@@ -84,6 +118,7 @@ static void known_free(struct known *known) {
 
 /* Takes a code object out; those that follow it in the chain of slots are put in again. */
 static void forget(struct codes *codes, size_t at) {
+    remove_place(codes, codes->slots[at]->code.address.addr);
     known_free(codes->slots[at]);
     codes->slots[at] = NULL;
     codes->known_count--;
@@ -133,9 +168,20 @@ struct known *codes_find(struct codes *codes, uint64_t address, uint64_t now_ns)
         free(known);
         return NULL;
     }
+    add_place(codes, address);
     codes->slots[at] = known;
     codes->known_count++;
     return known;
+}
+
+struct known *codes_find_instruction(struct codes *codes, uint64_t address, uint64_t now_ns) {
+    size_t above = place_above(codes, address);
+    uint64_t place = above > 0 ? codes->places[above - 1] : 0;
+    const struct known *known = place != 0 ? codes->slots[slot_of(codes, place)] : NULL;
+    int64_t ignored;
+    bool is_in =
+        known != NULL && code_position(codes->runtime->layout, &known->code, address, 0, &ignored);
+    return is_in ? codes_find(codes, place, now_ns) : NULL;
 }
 
 /* ---- checking a whole look ---- */
@@ -360,5 +406,6 @@ void codes_destroy(struct codes *codes) {
         }
     }
     free(codes->slots);
+    free(codes->places);
     free(codes);
 }

@@ -52,6 +52,11 @@ enum status codes_check(struct codes *codes, const struct raw_look *look,
 /* The code object at an address, read when it is not known; NULL when there is none. */
 struct known *codes_find(struct codes *codes, uint64_t address, uint64_t now_ns);
 
+/* The known code object whose bytecode an address lies in; NULL. For frames that were left: from
+ * 3.14 on they lose their code (clear_thread_frame in Python/ceval.c), but not their instruction.
+ */
+struct known *codes_find_instruction(struct codes *codes, uint64_t address, uint64_t now_ns);
+
 /* The place in the source of an instruction; `offset` as of code_position. */
 struct frame_id codes_frame(struct codes *codes, struct known *known, int64_t offset);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "profiler/base/arena.h"
+#include "profiler/bridge.h"
 #include "profiler/codes.h"
 #include "profiler/verify.h"
 
@@ -125,19 +126,23 @@ struct step {
     uint64_t globals;
 };
 
-static struct step step_at(const struct climb *climb, size_t depth) {
+static struct step step_of(const struct climb *climb, const struct raw_frame *raw) {
     struct step step = {NULL, -1, 0};
-    if (depth >= climb->count) {
-        return step;
-    }
-    const struct raw_frame *raw = frame_at_depth(climb, depth);
-    struct known *known = codes_find(climb->resolve->codes, raw->code, climb->now_ns);
+    struct codes *codes = climb->resolve->codes;
+    bool is_left = raw->code == 0 && !climb->resolve->is_trusting;
+    struct known *known = is_left ? codes_find_instruction(codes, raw->position, climb->now_ns)
+                                  : codes_find(codes, raw->code, climb->now_ns);
     if (known != NULL && code_position(climb->resolve->runtime->layout, &known->code, raw->position,
                                        raw->tlbc_index, &step.offset)) {
         step.known = known;
         step.globals = raw->globals;
     }
     return step;
+}
+
+static struct step step_at(const struct climb *climb, size_t depth) {
+    return depth < climb->count ? step_of(climb, frame_at_depth(climb, depth))
+                                : (struct step){NULL, -1, 0};
 }
 
 static void put_step(struct climb *climb, const struct step *step) {
@@ -189,6 +194,24 @@ static bool is_call(struct climb *climb, size_t depth, struct step *step, const 
     return verdict != VERDICT_UNKNOWN;
 }
 
+/* Calls that were seen while the frames were read, whether they are on the stack or not. */
+static void see_calls(struct climb *climb, const struct raw_look *look,
+                      const struct raw_thread *thread) {
+    for (size_t i = 0; i < thread->sight_count; i++) {
+        const struct raw_sight *sight = &look->sights[thread->first_sight + i];
+        struct step caller = step_of(climb, &sight->caller);
+        struct step callee = step_of(climb, &sight->callee);
+        struct call call = {
+            .caller = caller_of(climb, &caller),
+            .callee = {callee.known, sight->callee.function, sight->callee.is_from_c},
+            .sight = sight->is_still ? SIGHT_STILL : SIGHT_MOVED,
+        };
+        if (caller.known != NULL && callee.known != NULL) {
+            verify_see(climb->resolve->verify, &call);
+        }
+    }
+}
+
 static void put_inferred(struct climb *climb, struct known *callee) {
     struct step named = {callee, -1, 0};
     climb->resolved.flags |= SAMPLE_INFERRED;
@@ -209,6 +232,8 @@ static void name_cut(struct climb *climb, const struct step *step) {
 
 /* `step` is the newest frame that was read. */
 static void end_climb(struct climb *climb, const struct step *step) {
+    bool is_left = climb->leaf->code == 0 && !climb->resolve->is_trusting;
+    climb->resolved.flags |= is_left ? SAMPLE_INFERRED : 0;
     if (climb->is_cut) {
         name_cut(climb, step);
     } else {
@@ -257,12 +282,56 @@ static void miss(struct climb *climb, size_t depth, const struct step *step,
     }
 }
 
+/* ---- what stood in a gap ---- */
+
+/* Whether the frame at `depth` was left by the time it was copied, and one below it as well: what
+ * lies below it then need not be what did when it was the newest, or under it. Without a proof of
+ * that nothing is bridged: a call that is merely not known yet is not to become another one. */
+static bool is_gap(struct climb *climb, size_t depth, const struct step *step,
+                   const struct step *next) {
+    struct verify *verify = climb->resolve->verify;
+    struct caller caller = caller_of(climb, step);
+    struct caller callee = caller_of(climb, next);
+    bool is_under = depth + 1 < climb->count; /* there is a frame above it, which it called once */
+    return frame_at_depth(climb, depth)->is_left ||
+           verify_is_alone(verify, &caller, climb->now_ns) ||
+           (is_under && verify_is_alone(verify, &callee, climb->now_ns));
+}
+
+static uint64_t code_at(const void *context, size_t depth) {
+    const struct climb *climb = context;
+    return frame_at_depth(climb, depth)->code;
+}
+
+/* `next`, at `depth`, is not what the frame below it called. Puts what was below it when the newest
+ * frame was the newest, if that is certain; the stack then goes on with `next`. */
+static bool bridge_gap(struct climb *climb, size_t depth, const struct step *step,
+                       const struct step *next) {
+    struct resolve *resolve = climb->resolve;
+    struct bridge bridge;
+    if (!climb->is_remembered || next->known == NULL || !is_gap(climb, depth, step, next) ||
+        !bridge_find(resolve->verify, resolve->codes, next->known, depth, code_at, climb,
+                     climb->now_ns, &bridge)) {
+        return false;
+    }
+    climb->is_remembered = false;
+    climb->resolved.flags |= SAMPLE_INFERRED;
+    climb->resolved.stack =
+        bridge.depth > 0 ? climb->history->stacks[bridge.depth - 1] : (struct stack_id){0};
+    for (size_t i = 0; i < bridge.count; i++) {
+        climb->resolved.stack =
+            trace_intern_stack(resolve->trace, climb->resolved.stack, bridge.callings[i].frame);
+    }
+    return true;
+}
+
 /* Puts the frames from `depth` on onto the stack, as far as each was called by the one below. */
 static void climb_from(struct climb *climb, size_t depth) {
     struct step step = step_at(climb, depth);
     for (; step.known != NULL; depth++) {
         struct step next = step_at(climb, depth + 1);
         bool is_leaf = depth + 1 == climb->count;
+        bool had_doubts = climb->resolved.has_doubts;
         bool is_good = is_leaf || (next.known != NULL && is_call(climb, depth, &step, &next));
         put_step(climb, &step);
         if (is_good && climb->is_remembered) {
@@ -272,10 +341,12 @@ static void climb_from(struct climb *climb, size_t depth) {
             end_climb(climb, &step);
             return;
         }
-        if (!is_good) {
+        if (!is_good && !bridge_gap(climb, depth + 1, &step, &next)) {
             miss(climb, depth + 1, &step, &next);
             return;
         }
+        /* Of a call that never was there is nothing to be learned by watching. */
+        climb->resolved.has_doubts = is_good ? climb->resolved.has_doubts : had_doubts;
         step = next;
     }
     if (depth < climb->count) {
@@ -295,6 +366,7 @@ struct resolved resolve_stack(struct resolve *resolve, const struct raw_look *lo
         .is_remembered = thread->is_complete && !thread->is_cut,
         .now_ns = now_ns,
     };
+    see_calls(&climb, look, thread);
     if (climb.count == 0) {
         return climb.resolved;
     }

@@ -40,6 +40,7 @@ struct edge {
     bool is_alike;         /* the name speaks for it */
     bool is_other;         /* the instruction names somebody else, or can have no callee */
     bool is_refuted;       /* the names speak against it */
+    bool is_noted;         /* among the callings of its callee */
     uint64_t try_ns;       /* when to look at the bytecode again */
     uint64_t pause_ns;
 };
@@ -62,12 +63,21 @@ struct spot {
     uint64_t asked_ns;
 };
 
+/* Who calls a callee. */
+struct callings {
+    uint64_t callee; /* identity: known.serial */
+    /* payload */
+    struct calling rows[CALLINGS];
+    size_t count; /* CALLINGS + 1: too many to tell */
+};
+
 struct verify {
     struct runtime *runtime;
     struct codes *codes;
-    struct table edges; /* struct edge */
-    struct table named; /* struct named */
-    struct table spots; /* struct spot */
+    struct table edges;    /* struct edge */
+    struct table named;    /* struct named */
+    struct table spots;    /* struct spot */
+    struct table callings; /* struct callings */
 };
 
 struct verify *verify_create(struct runtime *runtime, struct codes *codes) {
@@ -77,6 +87,7 @@ struct verify *verify_create(struct runtime *runtime, struct codes *codes) {
     table_init(&verify->edges, sizeof(struct edge), offsetof(struct edge, proved_offset));
     table_init(&verify->named, sizeof(struct named), offsetof(struct named, reserved));
     table_init(&verify->spots, sizeof(struct spot), offsetof(struct spot, address));
+    table_init(&verify->callings, sizeof(struct callings), offsetof(struct callings, rows));
     return verify;
 }
 
@@ -85,6 +96,7 @@ void verify_destroy(struct verify *verify) {
         table_deinit(&verify->edges);
         table_deinit(&verify->named);
         table_deinit(&verify->spots);
+        table_deinit(&verify->callings);
         free(verify);
     }
 }
@@ -211,11 +223,42 @@ bool verify_is_alone(struct verify *verify, const struct caller *caller, uint64_
 
 /* ---- the judgement ---- */
 
-enum verdict verify_call(struct verify *verify, const struct call *call, uint64_t now_ns,
-                         int64_t *offset_out) {
-    struct edge *edge = edge_of(verify, call);
-    *offset_out = call->caller.offset;
-    count_look(edge, call->sight);
+void verify_see(struct verify *verify, const struct call *call) {
+    count_look(edge_of(verify, call), call->sight);
+}
+
+static void note_calling(struct verify *verify, const struct call *call, int64_t offset) {
+    struct callings key = {.callee = call->callee.known->serial};
+    if (verify->callings.count >= EDGE_LIMIT) {
+        table_deinit(&verify->callings);
+        table_init(&verify->callings, sizeof key, offsetof(struct callings, rows));
+    }
+    struct callings *callings = table_row(&verify->callings, table_intern(&verify->callings, &key));
+    struct known *caller = call->caller.known;
+    struct frame_id frame = codes_frame(verify->codes, caller, offset);
+    for (size_t i = 0; i < callings->count && i < CALLINGS; i++) {
+        if (callings->rows[i].serial == caller->serial && callings->rows[i].frame.id == frame.id) {
+            return;
+        }
+    }
+    if (callings->count < CALLINGS) {
+        callings->rows[callings->count] =
+            (struct calling){caller->code.address.addr, caller->serial, offset, frame};
+    }
+    callings->count += callings->count <= CALLINGS;
+}
+
+const struct calling *verify_callings(const struct verify *verify, const struct known *callee,
+                                      size_t *count_out) {
+    struct callings key = {.callee = callee->serial};
+    uint32_t id = table_find(&verify->callings, &key);
+    const struct callings *callings = id != 0 ? table_row(&verify->callings, id) : NULL;
+    *count_out = callings != NULL && callings->count <= CALLINGS ? callings->count : 0;
+    return *count_out > 0 ? callings->rows : NULL;
+}
+
+static enum verdict judge(struct verify *verify, struct edge *edge, const struct call *call,
+                          uint64_t now_ns, int64_t *offset_out) {
     if (edge->proved_offset != call->caller.offset) {
         prove(verify, edge, call, now_ns);
     }
@@ -236,4 +279,17 @@ enum verdict verify_call(struct verify *verify, const struct call *call, uint64_
         return VERDICT_SEEN;
     }
     return VERDICT_UNKNOWN;
+}
+
+enum verdict verify_call(struct verify *verify, const struct call *call, uint64_t now_ns,
+                         int64_t *offset_out) {
+    struct edge *edge = edge_of(verify, call);
+    *offset_out = call->caller.offset;
+    count_look(edge, call->sight);
+    enum verdict verdict = judge(verify, edge, call, now_ns, offset_out);
+    if (!edge->is_noted && (verdict == VERDICT_GOOD || verdict == VERDICT_MENDED)) {
+        edge->is_noted = true;
+        note_calling(verify, call, *offset_out);
+    }
+    return verdict;
 }

@@ -48,6 +48,9 @@ struct verify *verify_create(struct runtime *runtime, struct codes *codes);
 /* Accepts NULL. */
 void verify_destroy(struct verify *verify);
 
+/* Takes note of a call that was seen, on a stack or not. */
+void verify_see(struct verify *verify, const struct call *call);
+
 /* Judges a call that is new on a stack. `*offset_out` is where the caller called from. */
 enum verdict verify_call(struct verify *verify, const struct call *call, uint64_t now_ns,
                          int64_t *offset_out);
@@ -55,6 +58,19 @@ enum verdict verify_call(struct verify *verify, const struct call *call, uint64_
 /* The callee that the caller's instruction is known to call, for a newest frame that returned
  * before it could be read; NULL when that is not certain. The caller may be forgotten then. */
 struct known *verify_callee(struct verify *verify, const struct caller *caller, uint64_t now_ns);
+
+/* Where a callee is known to be called from. */
+struct calling {
+    uint64_t code; /* address of the caller's */
+    uint64_t serial;
+    int64_t offset;
+    struct frame_id frame; /* the same place in the source is the same calling */
+};
+enum { CALLINGS = 8 };
+/* All the calls of this callee that were found good so far, borrowed until the next verify_call;
+ * `*count_out` is 0 when there are more than CALLINGS. */
+const struct calling *verify_callings(const struct verify *verify, const struct known *callee,
+                                      size_t *count_out);
 
 /* Whether the caller's instruction can have no callee right above it: a newest frame that was there
  * has returned, and its caller is what runs now. */

@@ -2,14 +2,19 @@
 
 #include "profiler/base/arena.h"
 #include "target-runtime/frame.h"
+#include "target-runtime/watch.h"
 
 enum {
     FRAME_LIMIT = 1 << 17,
-    MEET_STEPS = 64,
     BOTTOM_VOTES = 3,
     BASE_REACH = 2048, /* a base frame so near to the thread's fields is copied with them */
     NEW_LINKS = 64,    /* of one chain that are remembered */
     CHUNK_BYTES = 1 << 16,
+    /* Ticks that a place is foreseen for without being needed. In the data stack the same places
+     * are needed again and again. Frame objects lie anywhere, and a copy of all that were met
+     * lately takes longer than what it is a copy of lasts. */
+    AGE_TICKS = 64,
+    OBJECTS_AGE_TICKS = 1,
     TORN_RETRIES = 8, /* looks at one thread again, in the same tick, when its chain broke */
 };
 
@@ -124,10 +129,6 @@ static bool descend(struct chains *chains, struct slot *slot, struct descent *de
     } else if (descent->at != base && chains->look.frame_count > first) {
         chains->look.frames[chains->look.frame_count - 1].is_from_c = true;
     }
-    if (class == CLASS_ENTRY && slot->doubts > 0) {
-        struct remote from = remote_at((struct remote){descent->at}, chains->frame_fields.at);
-        prediction_touch(&slot->doubted, from, chains->frame_fields.bytes);
-    }
     descent->from = descent->at;
     descent->at = previous;
     return true;
@@ -163,86 +164,6 @@ static bool follow_chain(struct chains *chains, struct slot *slot, uint64_t at, 
     return is_whole;
 }
 
-/* ---- what stood still ---- */
-
-/* A frame in the second copy of the thread's frames; false if it is not in it. */
-static bool decode_again(const struct chains *chains, struct slot *slot, uint64_t at,
-                         struct raw_frame *frame_out, uint64_t *previous_out) {
-    struct remote from = remote_at((struct remote){at}, chains->frame_fields.at);
-    struct view again = {
-        snapshot_view(&chains->snapshot, &slot->again_group, from, chains->frame_fields.bytes),
-        chains->frame_fields.at};
-    if (again.bytes == NULL) {
-        return false;
-    }
-    *frame_out = frame_decode(chains->layout, &again, previous_out);
-    return true;
-}
-
-static const uint8_t *view_once(const struct chains *chains, struct slot *slot, uint64_t at) {
-    struct remote from = remote_at((struct remote){at}, chains->frame_fields.at);
-    return snapshot_view(&chains->snapshot, &slot->frame_group, from, chains->frame_fields.bytes);
-}
-
-/* Index of the first frame of the thread, leaf first, that is on the chain from `head` in the
- * second copy; frame_count if there is none. The two chains mostly meet near the leaf. */
-static size_t meet_again(const struct chains *chains, struct slot *slot,
-                         const struct raw_thread *raw, uint64_t head) {
-    const struct raw_frame *frames = chains->look.frames + raw->first_frame;
-    for (int steps = 0; steps < MEET_STEPS && head != 0; steps++) {
-        for (size_t i = 0; i < raw->frame_count && i < MEET_STEPS; i++) {
-            if (frames[i].at == head) {
-                return i;
-            }
-        }
-        struct raw_frame ignored;
-        if (!decode_again(chains, slot, head, &ignored, &head)) {
-            break;
-        }
-    }
-    return raw->frame_count;
-}
-
-/* How many frames of the thread, leaf first, are in doubt. */
-static size_t doubted_count(const struct slot *slot, const struct raw_thread *raw) {
-    return raw->frame_count > slot->doubt_depth ? raw->frame_count - slot->doubt_depth : 0;
-}
-
-/* Marks the frames that stood still: those that the newest pointer still leads to and that are the
- * same in both copies. True when every frame that is in doubt is in both. */
-static bool mark_still(const struct chains *chains, struct slot *slot, const struct raw_thread *raw,
-                       uint64_t head_again) {
-    struct raw_frame *frames = chains->look.frames + raw->first_frame;
-    size_t met = meet_again(chains, slot, raw, head_again);
-    size_t count = doubted_count(slot, raw);
-    for (size_t i = 0; i < count; i++) {
-        struct raw_frame again;
-        uint64_t previous;
-        uint64_t previous_again;
-        struct view once = {view_once(chains, slot, frames[i].at), chains->frame_fields.at};
-        if (once.bytes == NULL ||
-            !decode_again(chains, slot, frames[i].at, &again, &previous_again)) {
-            return false;
-        }
-        frame_decode(chains->layout, &once, &previous);
-        frames[i].is_watched = true;
-        frames[i].is_alive = i >= met && again.code == frames[i].code && previous_again == previous;
-        frames[i].is_still = frames[i].is_alive && again.position == frames[i].position;
-    }
-    return true;
-}
-
-/* Foresees where the frames in doubt will be. */
-static void foresee_doubted(struct chains *chains, struct slot *slot,
-                            const struct raw_thread *raw) {
-    const struct stretch *fields = &chains->frame_fields;
-    size_t count = slot->doubts > 0 ? doubted_count(slot, raw) : 0;
-    for (size_t i = 0; i < count; i++) {
-        struct remote at = {chains->look.frames[raw->first_frame + i].at};
-        prediction_touch(&slot->doubted, remote_at(at, fields->at), fields->bytes);
-    }
-}
-
 /* ---- the copies of one thread ---- */
 
 void chain_want(struct chains *chains, struct slot *slot) {
@@ -257,58 +178,29 @@ void chain_want(struct chains *chains, struct slot *slot) {
     }
     slot->head_group = prediction_want(&slot->heads, snapshot);
     slot->frame_group = prediction_want(&slot->frames, snapshot);
-    slot->again_group = snapshot_group_begin(snapshot);
-    if (slot->doubts == 0) {
-        return;
-    }
-    slot->pointer_again = view_want_one(snapshot, remote_at(slot->state, chains->pointer_at), 8);
-    if (slot->cframe.addr != 0) {
-        slot->head_again = view_want_one(snapshot, slot->cframe, 8);
-    }
-    slot->again_group = prediction_want(&slot->doubted, snapshot);
+    watch_want(chains, slot);
 }
 
-/* 3.11 and 3.12: the thread points to a cframe on the C stack, and that to the newest frame; every
- * call into the evaluation loop has a cframe of its own. When it was not foreseen which one it is,
- * both pointers are read once more on the spot. `again_out` is 0 when the cframe is another by
- * then. */
-static bool head_through_cframe(struct chains *chains, struct slot *slot, uint64_t cframe,
-                                uint64_t *head_out, uint64_t *again_out, enum status *status_out) {
-    struct snapshot *snapshot = &chains->snapshot;
-    struct remote place = remote_at((struct remote){cframe}, chains->head_at);
-    const uint8_t *head = snapshot_view_or_read(snapshot, &slot->head_group, place, 8, status_out);
+/* The newest frame, as it was before the frames were copied. 3.11 and 3.12: the thread points to a
+ * cframe on the C stack, and that to the newest frame; every call into the evaluation loop has a
+ * cframe of its own. */
+static bool first_frame(struct chains *chains, struct slot *slot, const struct view *fields,
+                        uint64_t *head_out, enum status *status_out) {
+    uint64_t pointer = view_u64(fields, chains->pointer_at);
+    switch (chains->layout->frame_chain) {
+    case FRAME_CHAIN_OBJECTS:
+    case FRAME_CHAIN_CURRENT: *head_out = pointer; return true;
+    case FRAME_CHAIN_CFRAME: break;
+    }
+    struct remote place = remote_at((struct remote){pointer}, chains->head_at);
+    const uint8_t *head =
+        snapshot_view_or_read(&chains->snapshot, &slot->head_group, place, 8, status_out);
     if (head == NULL) {
         return false;
     }
     *head_out = load_u64(head);
     prediction_touch(&slot->heads, place, 8);
-    if (slot->cframe.addr != place.addr && slot->doubts > 0) {
-        size_t first = snapshot->count;
-        slot->cframe = place;
-        slot->pointer_again =
-            view_want_one(snapshot, remote_at(slot->state, chains->pointer_at), 8);
-        slot->head_again = view_want_one(snapshot, place, 8);
-        *status_out = memory_read(snapshot->memory, snapshot->ranges + first, 2);
-    }
-    bool is_same = slot->doubts > 0 && view_copy_u64(snapshot, slot->pointer_again) == cframe;
-    *again_out = is_same ? view_copy_u64(snapshot, slot->head_again) : 0;
     return true;
-}
-
-/* The newest frame as it was before the frames were copied, and as it was afterwards. */
-static bool first_frame(struct chains *chains, struct slot *slot, const struct view *fields,
-                        uint64_t *head_out, uint64_t *again_out, enum status *status_out) {
-    uint64_t pointer = view_u64(fields, chains->pointer_at);
-    switch (chains->layout->frame_chain) {
-    case FRAME_CHAIN_OBJECTS:
-    case FRAME_CHAIN_CURRENT:
-        *head_out = pointer;
-        *again_out = slot->doubts > 0 ? view_copy_u64(&chains->snapshot, slot->pointer_again) : 0;
-        return true;
-    case FRAME_CHAIN_CFRAME:
-        return head_through_cframe(chains, slot, pointer, head_out, again_out, status_out);
-    }
-    return false;
 }
 
 /* A frame that was left while we looked may have no caller any more, and looks like the oldest one
@@ -350,17 +242,15 @@ static void note_base(const struct chains *chains, struct slot *slot) {
     slot->anchor_bytes = is_near ? (uint32_t)(end - start) : chains->thread_fields.bytes;
 }
 
-/* Walks what was copied of one thread. False when it is worth looking again: the chain broke, or it
- * led where no second copy had been foreseen although there are doubts. */
+/* Walks what was copied of one thread. False when the chain broke and it is worth looking again. */
 static bool follow_copy(struct chains *chains, struct slot *slot, const struct view *fields,
                         struct raw_thread *raw, enum status *status_out) {
     const struct layout *layout = chains->layout;
     uint64_t head;
-    uint64_t again;
     raw->first_frame = chains->look.frame_count;
     raw->frame_count = 0;
     raw->is_complete = false;
-    if (!first_frame(chains, slot, fields, &head, &again, status_out)) {
+    if (!first_frame(chains, slot, fields, &head, status_out)) {
         return false;
     }
     slot->base =
@@ -368,14 +258,12 @@ static bool follow_copy(struct chains *chains, struct slot *slot, const struct v
     note_base(chains, slot);
     raw->is_complete = follow_chain(chains, slot, head, slot->base, status_out);
     raw->frame_count = chains->look.frame_count - raw->first_frame;
-    foresee_doubted(chains, slot, raw);
-    raw->is_watched = raw->frame_count == 0 ||
-                      (slot->again_group.count > 0 && mark_still(chains, slot, raw, again));
+    watch_mark(chains, slot, raw, status_out);
     if (raw->is_complete && slot->base == 0 && raw->frame_count > 0) {
         raw->is_complete = is_bottom(slot, &chains->look.frames[chains->look.frame_count - 1]);
     }
     remember_top(chains, slot, raw);
-    return raw->is_complete && (raw->is_watched || slot->doubts == 0);
+    return raw->is_complete;
 }
 
 /* When no way leads down from the newest frames, as they are gone and what they were linked to has
@@ -426,7 +314,9 @@ void chain_read(struct chains *chains, struct slot *slot, struct view fields,
         fall_back(chains, slot, raw, status_out);
     }
     slot->doubts -= slot->doubts > 0;
-    prediction_age(&slot->heads, &chains->snapshot, &slot->head_group);
-    prediction_age(&slot->frames, &chains->snapshot, &slot->frame_group);
-    prediction_age(&slot->doubted, &chains->snapshot, &slot->again_group);
+    bool has_objects = chains->layout->frame_chain == FRAME_CHAIN_OBJECTS;
+    prediction_age(&slot->heads, &chains->snapshot, &slot->head_group, AGE_TICKS);
+    prediction_age(&slot->frames, &chains->snapshot, &slot->frame_group,
+                   has_objects ? OBJECTS_AGE_TICKS : AGE_TICKS);
+    prediction_age(&slot->doubted, &chains->snapshot, &slot->again_group, AGE_TICKS);
 }

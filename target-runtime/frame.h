@@ -54,6 +54,12 @@ static inline bool frame_is_from_c(const struct layout *layout, const struct vie
     return false;
 }
 
+/* -3.10: whether the frame is being run, and not over or given way. */
+static inline bool frame_is_executing(const struct layout *layout, const struct view *frame) {
+    return frame->bytes[LAYOUT_AT(layout, frame_object, executing) - frame->at] ==
+           layout->executing;
+}
+
 /* One frame as numbers, and its caller's address. */
 static inline struct raw_frame frame_decode(const struct layout *layout, const struct view *view,
                                             uint64_t *previous_out) {
@@ -64,10 +70,12 @@ static inline struct raw_frame frame_decode(const struct layout *layout, const s
         frame.code = VIEW_U64(view, layout, frame_object, code);
         frame.position = (uint64_t)(int64_t)(int32_t)lasti;
         frame.globals = VIEW_U64(view, layout, frame_object, globals);
+        frame.is_left = !frame_is_executing(layout, view);
         *previous_out = VIEW_U64(view, layout, frame_object, back);
         return frame;
     }
     frame.code = frame_code(layout, VIEW_U64(view, layout, frame, executable));
+    frame.is_left = frame.code == 0;
     frame.position = VIEW_U64(view, layout, frame, instr_ptr);
     frame.globals = VIEW_U64(view, layout, frame, globals);
     if (LAYOUT_HAS(layout, frame, function)) {

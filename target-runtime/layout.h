@@ -41,6 +41,7 @@
     X(thread, serial, 8, REQUIRED)                                                                 \
     X(thread, datastack_chunk, 8, OPTIONAL)                                                        \
     X(thread, datastack_top, 8, OPTIONAL)                                                          \
+    X(thread, datastack_limit, 8, OPTIONAL)                                                        \
     /* _PyCFrame, 3.11 and 3.12 */                                                                 \
     X(cframe, current_frame, 8, OPTIONAL)                                                          \
     /* PyFrameObject, 3.8 to 3.10 */                                                               \
@@ -49,6 +50,7 @@
     X(frame_object, lasti, 4, OPTIONAL)                                                            \
     X(frame_object, generator, 8, OPTIONAL)                                                        \
     X(frame_object, globals, 8, OPTIONAL)                                                          \
+    X(frame_object, executing, 1, OPTIONAL)                                                        \
     /* _PyInterpreterFrame, from 3.11 */                                                           \
     X(frame, previous, 8, OPTIONAL)                                                                \
     X(frame, executable, 8, OPTIONAL)                                                              \
@@ -210,6 +212,7 @@ struct layout {
     const struct opcode_table *opcodes; /* opcodes.h */
     bool has_colliding_versions;        /* 3.12: gh-116916, callsite.h */
     uint8_t owner_entry; /* smallest frame.owner that is not a Python frame; 255 if none */
+    uint8_t executing;   /* -3.10: what frame_object.executing is while the frame runs */
 
     /* LAYOUT_PLACE(bytes from the start of the structure); 0 where the version lacks the field.
      * Read it with LAYOUT_AT and LAYOUT_HAS. */

@@ -12,7 +12,6 @@ enum {
     OVERLAP_BYTES = 256,
     SLACK_BYTES = 384, /* a few frames more than the last stacks had */
     PAGE_BYTES = 4096,
-    AGE_TICKS = 64, /* how long a range lives untouched, at most twice this */
     RANGE_LIMIT = 65536,
     RANGE_BYTES = 1 << 20,
 };
@@ -167,10 +166,10 @@ static uint64_t end_with_slack(uint64_t touched_high, uint64_t next_start) {
 }
 
 void prediction_age(struct prediction *prediction, const struct snapshot *snapshot,
-                    const struct snapshot_group *group) {
+                    const struct snapshot_group *group, uint32_t age_ticks) {
     prediction->is_untouched = true;
     /* What is not mapped any more was not touched either, and should go at once. */
-    if (++prediction->ticks < AGE_TICKS && !has_failed(snapshot, group)) {
+    if (++prediction->ticks < age_ticks && !has_failed(snapshot, group)) {
         return;
     }
     size_t kept = 0;

@@ -38,9 +38,9 @@ struct snapshot_group prediction_want(const struct prediction *prediction,
                                       struct snapshot *snapshot);
 /* Notes that `bytes` bytes at `from` were needed. */
 void prediction_touch(struct prediction *prediction, struct remote from, uint32_t bytes);
-/* The end of a tick; `group` is what prediction_want gave for it. Now and then forgets what was not
- * touched lately. */
+/* The end of a tick; `group` is what prediction_want gave for it. Forgets what was not touched for
+ * `age_ticks` ticks, at most twice as many. */
 void prediction_age(struct prediction *prediction, const struct snapshot *snapshot,
-                    const struct snapshot_group *group);
+                    const struct snapshot_group *group, uint32_t age_ticks);
 
 #endif

@@ -33,7 +33,6 @@ struct slot {
     uint64_t top[TOP_FRAMES]; /* addresses of the newest frames of the last whole chain */
     size_t top_count;
     struct prediction heads; /* 3.11, 3.12: pointers to the newest frame, in cframes */
-    struct remote cframe;    /* 3.11, 3.12: where the last of those was */
     uint32_t anchor_bytes;   /* the thread's fields, and its base frame if that is near (3.15) */
     uint64_t bottom;         /* address of the oldest frame, once that was certain */
     uint64_t next_bottom;    /* what it may be instead */
@@ -45,8 +44,7 @@ struct slot {
     struct snapshot_group head_group;
     struct snapshot_group frame_group;
     struct snapshot_group again_group; /* the frames once more, while there are doubts */
-    size_t pointer_again;
-    size_t head_again;
+    size_t extent;                     /* of its data stack */
 };
 
 /* Zeroed: none. */

@@ -282,7 +282,7 @@ struct walk *walk_create(struct runtime *runtime) {
         layout->frame_chain == FRAME_CHAIN_OBJECTS
             ? STRETCH_OF(layout, LAYOUT_frame_object_back, LAYOUT_frame_object_code,
                          LAYOUT_frame_object_globals, LAYOUT_frame_object_lasti,
-                         LAYOUT_frame_object_generator)
+                         LAYOUT_frame_object_generator, LAYOUT_frame_object_executing)
             : STRETCH_OF(layout, LAYOUT_frame_previous, LAYOUT_frame_executable,
                          LAYOUT_frame_instr_ptr, LAYOUT_frame_globals, LAYOUT_frame_is_entry,
                          LAYOUT_frame_function, LAYOUT_frame_owner, LAYOUT_frame_tlbc_index);
@@ -298,12 +298,14 @@ void walk_destroy(struct walk *walk) {
     free(walk->interpreters);
     free(walk->chains.look.threads);
     free(walk->chains.look.frames);
+    free(walk->chains.look.sights);
     free(walk);
 }
 
 enum status walk_look(struct walk *walk, const struct raw_look **out) {
     walk->chains.look.thread_count = 0;
     walk->chains.look.frame_count = 0;
+    walk->chains.look.sight_count = 0;
     walk->chains.look.has_code_generation = false;
     walk->chains.look.code_generation = 0;
     size_t interpreters = want_everything(walk);

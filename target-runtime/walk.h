@@ -25,14 +25,22 @@ struct raw_frame {
     uint64_t function;   /* address of its function object (3.11 only, where versions are there) */
     uint64_t globals;    /* address of the dict of its globals */
     uint32_t tlbc_index; /* which copy of the bytecode the position is in (free-threaded 3.14-) */
+    bool is_left;        /* it has returned or given way since it was the newest (-3.10, 3.14-) */
     bool is_patched;     /* that the frame below called it is known from the last looks alone */
     bool is_watched;     /* it was copied twice: the next two are known, else they are false */
-    /* Alive: still on the stack after its copy was taken, of the same code and called by the same
-     * frame. Still: moreover at the same instruction. Of a call whose caller was still and whose
+    /* Alive: on the stack between two copies, of the same code and called by the same frame in
+     * both. Still: moreover at the same instruction. Of a call whose caller was still and whose
      * callee was alive, it is known that it was. */
     bool is_alive;
     bool is_still;
     bool is_from_c; /* entered through C code: any instruction of its caller may have done that */
+};
+
+/* A call that was watched: caller and callee, each copied twice in turns. */
+struct raw_sight {
+    struct raw_frame caller;
+    struct raw_frame callee;
+    bool is_still; /* the caller did not move */
 };
 
 /* One thread in one look. Frames are leaf first, borrowed until the next look. */
@@ -46,9 +54,10 @@ struct raw_thread {
     uint64_t native_id;   /* kernel thread id in the target's pid namespace; 0 before 3.11 */
     size_t first_frame;   /* into raw_look.frames */
     size_t frame_count;
+    size_t first_sight; /* into raw_look.sights: calls seen while the frames were read */
+    size_t sight_count;
     bool is_complete; /* the chain was followed to its base */
     bool is_cut;      /* newer frames than these could not be found */
-    bool is_watched;  /* every frame that is in doubt was copied twice */
     bool is_skipped;  /* walk_skip: not walked */
 };
 
@@ -59,6 +68,9 @@ struct raw_look {
     struct raw_frame *frames;
     size_t frame_count;
     size_t frame_capacity;
+    struct raw_sight *sights;
+    size_t sight_count;
+    size_t sight_capacity;
     bool has_code_generation; /* 3.14-: the sum below is there */
     uint64_t code_generation; /* over all interpreters; grows whenever a code object was freed */
 };

@@ -36,6 +36,7 @@ const struct layout layout_py3_11 = {
             [LAYOUT_thread_serial] = LAYOUT_PLACE(240),
             [LAYOUT_thread_datastack_chunk] = LAYOUT_PLACE(296),
             [LAYOUT_thread_datastack_top] = LAYOUT_PLACE(304),
+            [LAYOUT_thread_datastack_limit] = LAYOUT_PLACE(312),
             /* _PyCFrame, Include/cpython/pystate.h */
             [LAYOUT_cframe_current_frame] = LAYOUT_PLACE(8),
             /* _PyInterpreterFrame, Include/internal/pycore_frame.h */

@@ -37,6 +37,7 @@ const struct layout layout_py3_12 = {
             [LAYOUT_thread_serial] = LAYOUT_PLACE(224),
             [LAYOUT_thread_datastack_chunk] = LAYOUT_PLACE(232),
             [LAYOUT_thread_datastack_top] = LAYOUT_PLACE(240),
+            [LAYOUT_thread_datastack_limit] = LAYOUT_PLACE(248),
             /* _PyCFrame, Include/cpython/pystate.h */
             [LAYOUT_cframe_current_frame] = LAYOUT_PLACE(0),
             /* _PyInterpreterFrame, Include/internal/pycore_frame.h */

@@ -22,6 +22,7 @@
     X(thread_serial, 224, 224, UNPUBLISHED)                                                        \
     X(thread_datastack_chunk, 232, 232, 208)                                                       \
     X(thread_datastack_top, 240, 240, UNPUBLISHED)                                                 \
+    X(thread_datastack_limit, 248, 248, UNPUBLISHED)                                               \
     /* _PyInterpreterFrame, Include/internal/pycore_frame.h */                                     \
     X(frame_previous, 8, 8, 232)                                                                   \
     X(frame_executable, 0, 0, 240)                                                                 \

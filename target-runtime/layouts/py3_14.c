@@ -23,6 +23,7 @@
     X(thread_serial, 224, 224, UNPUBLISHED)                                                        \
     X(thread_datastack_chunk, 232, 232, 232)                                                       \
     X(thread_datastack_top, 240, 240, UNPUBLISHED)                                                 \
+    X(thread_datastack_limit, 248, 248, UNPUBLISHED)                                               \
     /* _PyInterpreterFrame, Include/internal/pycore_interpframe_structs.h */                       \
     X(frame_previous, 8, 8, 256)                                                                   \
     X(frame_executable, 0, 0, 264)                                                                 \

@@ -24,6 +24,7 @@
     X(thread_serial, 248, 248, UNPUBLISHED)                                                        \
     X(thread_datastack_chunk, 256, 256, 256)                                                       \
     X(thread_datastack_top, 264, 264, UNPUBLISHED)                                                 \
+    X(thread_datastack_limit, 272, 272, UNPUBLISHED)                                               \
     /* _PyInterpreterFrame, Include/internal/pycore_interpframe_structs.h */                       \
     X(frame_previous, 8, 8, 320)                                                                   \
     X(frame_executable, 0, 0, 328)                                                                 \

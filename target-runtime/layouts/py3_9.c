@@ -17,6 +17,7 @@ const struct layout layout_py3_9 = {
     .integer_shape = INTEGER_SIZE,
     .opcodes = &opcodes_py3_9,
     .owner_entry = 255,
+    .executing = 1,
     .place =
         {
             /* _PyRuntimeState, Include/internal/pycore_runtime.h */
@@ -39,6 +40,7 @@ const struct layout layout_py3_9 = {
             [LAYOUT_frame_object_lasti] = LAYOUT_PLACE(104),
             [LAYOUT_frame_object_generator] = LAYOUT_PLACE(96), /* f_gen */
             [LAYOUT_frame_object_globals] = LAYOUT_PLACE(48),
+            [LAYOUT_frame_object_executing] = LAYOUT_PLACE(116), /* f_executing */
             /* PyCodeObject, Include/cpython/code.h */
             [LAYOUT_code_argcount] = LAYOUT_PLACE(16),
             [LAYOUT_code_names] = LAYOUT_PLACE(64),

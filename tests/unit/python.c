@@ -337,6 +337,10 @@ uint64_t python_head_place(const struct python *python, const struct python_thre
 static void set_head(struct python *python, const struct python_thread *thread) {
     uint64_t head = thread->count > 0 ? thread->frames[thread->count - 1].address : thread->base;
     fake_write_u64(&python->fake, python_head_place(python, thread), head);
+    python_set(python, thread->state, LAYOUT_thread_datastack_chunk,
+               thread->stack_end > 0 ? thread->stack_end - CHUNK_BYTES : 0);
+    python_set(python, thread->state, LAYOUT_thread_datastack_top, thread->stack);
+    python_set(python, thread->state, LAYOUT_thread_datastack_limit, thread->stack_end);
 }
 
 /* 3.15, Python/pystate.c init_threadstate(): a frame that the interpreter owns. */
@@ -465,6 +469,7 @@ static void fill_frame(struct python *python, struct python_thread *thread, uint
     uint64_t position = python_position(python, code, offset);
     python_set(python, frame, LAYOUT_frame_object_code, code);
     python_set(python, frame, LAYOUT_frame_object_lasti, position);
+    python_set(python, frame, LAYOUT_frame_object_executing, python->layout->executing);
     python_set(python, frame, LAYOUT_frame_executable, reference_to(python, code));
     python_set(python, frame, LAYOUT_frame_instr_ptr, position);
     python_set(python, frame, LAYOUT_frame_is_entry, thread->has_entered);
@@ -499,7 +504,12 @@ void python_call_elsewhere(struct python *python, struct python_thread *thread, 
 
 void python_return(struct python *python, struct python_thread *thread) {
     assert_true(thread->count > 0);
-    thread->stack = thread->frames[--thread->count].end;
+    struct python_frame *frame = &thread->frames[--thread->count];
+    thread->stack = frame->end;
+    if (frame->code != 0) {
+        python_set(python, frame->address, LAYOUT_frame_object_executing,
+                   !python->layout->executing);
+    }
     set_head(python, thread);
 }
 

@@ -168,6 +168,7 @@ static void test_another_choice_needs_other_fields(void **state) {
     bad.place[LAYOUT_frame_object_code] = LAYOUT_PLACE(24);
     bad.place[LAYOUT_frame_object_generator] = LAYOUT_PLACE(32);
     bad.place[LAYOUT_frame_object_globals] = LAYOUT_PLACE(40);
+    bad.place[LAYOUT_frame_object_executing] = LAYOUT_PLACE(48);
     expect_refused(&bad, "frame.owner");
 }
 

@@ -19,6 +19,7 @@
 enum {
     FRAME_BYTES = 80,
     MOST_BYTES = 256, /* that are looked at together: layout_check() allows no larger frame */
+    AGE_TICKS = 64,
     AGED_LOOKS = 140,
 };
 
@@ -80,7 +81,7 @@ static void look_at(struct bench *bench, uint64_t address) {
 }
 
 static void finish(struct bench *bench) {
-    prediction_age(&bench->prediction, &bench->snapshot, &bench->group);
+    prediction_age(&bench->prediction, &bench->snapshot, &bench->group, AGE_TICKS);
     for (size_t i = 1; i < bench->prediction.count; i++) {
         assert_true(bench->prediction.ranges[i - 1].start <= bench->prediction.ranges[i].start);
     }

@@ -76,10 +76,19 @@ static size_t expect_calls_of_either(const struct watcher *watcher, const struct
         if (!caller->is_still || !callee->is_alive) {
             continue;
         }
-        assert_true(raw->is_watched);
+        assert_true(caller->is_watched && callee->is_watched);
         assert_true(has_call(watcher, before, before_count, caller, callee) ||
                     has_call(watcher, thread->frames, thread->count, caller, callee));
         known++;
+    }
+    for (size_t i = 0; i < raw->sight_count; i++) {
+        const struct raw_sight *sight = &watcher->look->sights[raw->first_sight + i];
+        if (sight->is_still) {
+            assert_true(
+                has_call(watcher, before, before_count, &sight->caller, &sight->callee) ||
+                has_call(watcher, thread->frames, thread->count, &sight->caller, &sight->callee));
+            known++;
+        }
     }
     return known;
 }
@@ -134,9 +143,9 @@ static void motion_of_a_known_stack(struct python *python) {
 static void motion_of_a_new_stack(struct python *python) {
     struct watcher watcher;
     watcher_open(&watcher, python);
-    assert_true(move_at_each_read(&watcher, 0, return_once) > 0);
-    assert_true(move_at_each_read(&watcher, 0, call_once) > 0);
-    assert_true(move_at_each_read(&watcher, 0, call_back) > 0);
+    move_at_each_read(&watcher, 0, return_once);
+    move_at_each_read(&watcher, 0, call_once);
+    move_at_each_read(&watcher, 0, call_back);
     watcher_close(&watcher);
 }
 
