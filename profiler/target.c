@@ -1,0 +1,188 @@
+#include "profiler/target.h"
+
+#include "profiler/base/clock.h"
+#include "profiler/signals.h"
+
+enum {
+    REHEARSALS = 100, /* a deep stack that stands still is learned call by call */
+    REHEARSAL_NS = 100000,
+};
+
+void target_init(struct target *target, struct run *run, const struct process *process) {
+    *target = (struct target){.run = run, .process = process};
+}
+
+/* ---- attaching ---- */
+
+/* One stopper outlives the programs that the process executes. */
+static enum status block(struct target *target) {
+    enum status status = STATUS_OK;
+    if (target->stopper.helper == 0) {
+        status =
+            stopper_open(&target->stopper, target->process, STOPPER_BOUND_NS, target->run->error);
+    }
+    if (status == STATUS_OK) {
+        session_block(&target->session, &target->stopper);
+    }
+    return status;
+}
+
+enum status target_attach(struct target *target, bool keep_waiting, uint64_t deadline_ns) {
+    struct run *run = target->run;
+    enum status status = session_wait(&target->session, target->process, run->trace, keep_waiting,
+                                      deadline_ns, run->error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (run->plan->lists_opcodes) {
+        resolve_list_opcodes(target->session.resolve);
+    }
+    target->roster = roster_create(&target->session, run->trace, &run->plan->filter);
+    status = run->plan->is_blocking ? block(target) : STATUS_OK;
+    if (status != STATUS_OK) {
+        target_detach(target);
+    }
+    return status;
+}
+
+void target_detach(struct target *target) {
+    target->run->read_calls += target->session.memory.calls;
+    target->run->read_bytes += target->session.memory.bytes;
+    roster_destroy(target->roster);
+    session_close(&target->session);
+    target->roster = NULL;
+}
+
+static void close_stopper(struct target *target) {
+    uint64_t cpu_ns;
+    stopper_close(&target->stopper, &cpu_ns);
+    target->run->stopper_cpu_ns += cpu_ns;
+}
+
+void target_close(struct target *target) {
+    close_stopper(target);
+    target_detach(target);
+}
+
+/* ---- before the first look ---- */
+
+static bool rehearse_once(struct target *target, uint64_t now_ns) {
+    const struct raw_look *look;
+    bool has_doubts = false;
+    if (walk_look(target->session.walk, &look) != STATUS_OK ||
+        resolve_check(target->session.resolve, look, now_ns) != STATUS_OK) {
+        return false;
+    }
+    for (size_t at = 0; at < look->thread_count; at++) {
+        const struct raw_thread *thread = &look->threads[at];
+        struct resolved resolved = resolve_stack(target->session.resolve, look, thread, now_ns);
+        if (resolved.has_doubts) {
+            walk_doubt(target->session.walk, thread->slot, resolved.doubt_depth);
+            has_doubts = true;
+        }
+    }
+    return has_doubts;
+}
+
+void target_rehearse(struct target *target) {
+    for (int i = 0; i < REHEARSALS && !signals_want_stop(); i++) {
+        uint64_t now_ns = clock_monotonic_ns();
+        if (!rehearse_once(target, now_ns)) {
+            return;
+        }
+        clock_sleep_until_ns(now_ns + REHEARSAL_NS);
+    }
+}
+
+/* ---- one look ---- */
+
+static void count_sample(struct health *health, const struct sample *sample) {
+    health->samples++;
+    health->unverified += (sample->flags & SAMPLE_UNVERIFIED) != 0;
+    health->truncated += (sample->flags & SAMPLE_TRUNCATED) != 0;
+}
+
+static enum status push_sample(struct run *run, const struct sample *sample) {
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < run->plan->sink_count && status == STATUS_OK; i++) {
+        const struct sink *sink = &run->plan->sinks[i];
+        status = sink->push != NULL ? sink->push(sink->context, sample, run->error) : status;
+    }
+    return status;
+}
+
+static enum status take_thread(struct target *target, const struct raw_look *look,
+                               const struct raw_thread *thread, uint64_t now_ns) {
+    struct run *run = target->run;
+    struct health *health = &run->trace->health;
+    if (thread->frame_count == 0 && thread->is_complete) {
+        health->empty++;
+        return STATUS_OK;
+    }
+    struct member member = roster_member(target->roster, thread, thread->frame_count > 0);
+    if (!member.is_wanted) {
+        if (member.is_settled) {
+            walk_skip(target->session.walk, thread->slot);
+        }
+        return STATUS_OK;
+    }
+    if (thread->frame_count == 0) {
+        health->lost++;
+        return STATUS_OK;
+    }
+    struct resolved resolved = resolve_stack(target->session.resolve, look, thread, now_ns);
+    if (resolved.stack.id == 0) {
+        health->lost++;
+        return STATUS_OK;
+    }
+    if (resolved.has_doubts) {
+        walk_doubt(target->session.walk, thread->slot, resolved.doubt_depth);
+    }
+    struct sample sample = {
+        .time_ns = now_ns - run->start_ns,
+        .weight_ns = run->plan->mode->weigh(now_ns - run->last_tick_ns),
+        .thread = member.thread,
+        .stack = resolved.stack,
+        .flags = resolved.flags,
+    };
+    count_sample(health, &sample);
+    return push_sample(run, &sample);
+}
+
+static enum status take_look(struct target *target, const struct raw_look *look, uint64_t now_ns) {
+    uint64_t samples_before = target->run->trace->health.samples;
+    enum status status = resolve_check(target->session.resolve, look, now_ns);
+    roster_meet(target->roster, look, now_ns);
+    for (size_t i = 0; i < look->thread_count && status == STATUS_OK; i++) {
+        status = take_thread(target, look, &look->threads[i], now_ns);
+    }
+    target->look_samples = target->run->trace->health.samples - samples_before;
+    return status;
+}
+
+/* The process was not held while it was looked at: what it would have given is lost. */
+static enum status lose_look(struct target *target, enum status why) {
+    target->run->trace->health.lost += target->look_samples > 0 ? target->look_samples : 1;
+    if (why == STATUS_NOT_HELD) {
+        return STATUS_OK;
+    }
+    close_stopper(target); /* somebody has killed it, perhaps for want of memory */
+    return block(target);
+}
+
+enum status target_look(struct target *target, uint64_t now_ns) {
+    const struct raw_look *look;
+    enum status status = session_look(&target->session, &target->run->trace->pauses, &look);
+    if (status == STATUS_NOT_HELD || status == STATUS_INTERNAL) {
+        return lose_look(target, status);
+    }
+    return status == STATUS_OK ? take_look(target, look, now_ns) : status;
+}
+
+enum status target_keep_house(struct target *target, uint64_t now_ns) {
+    roster_read_names(target->roster, now_ns, false);
+    if (!process_is_alive(target->process)) {
+        return STATUS_GONE;
+    }
+    return session_is_stale(&target->session) ? STATUS_NOT_READY : STATUS_OK;
+}

@@ -1,0 +1,61 @@
+/* One process that is profiled: attached, looked at, its samples taken. Whatever the process
+ * executes, it stays the same target. */
+#ifndef PYROMETER_PROFILER_TARGET_H
+#define PYROMETER_PROFILER_TARGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profiler/base/status.h"
+#include "profiler/model/trace.h"
+#include "profiler/roster.h"
+#include "profiler/sampler.h"
+#include "profiler/session.h"
+#include "reader/process.h"
+#include "reader/stopper.h"
+
+/* The run that targets are part of: what is the same for all of them. */
+struct run {
+    const struct sampler_plan *plan;
+    struct trace *trace; /* its health counts what the targets give */
+    struct error *error; /* of whatever ends the run */
+    uint64_t start_ns;   /* monotonic */
+    uint64_t last_tick_ns;
+    /* What targets have cost so far, as far as they do not say it any more. */
+    uint64_t stopper_cpu_ns;
+    uint64_t read_calls;
+    uint64_t read_bytes;
+};
+
+struct target {
+    struct run *run;               /* borrowed */
+    const struct process *process; /* borrowed */
+    struct session session;        /* zeroed while it is not attached */
+    struct roster *roster;         /* NULL while it is not attached */
+    struct stopper stopper;        /* zeroed unless the plan is blocking */
+    uint64_t look_samples;         /* that the last look gave */
+};
+
+/* Not attached yet. It must not move until it is closed. */
+void target_init(struct target *target, struct run *run, const struct process *process);
+/* Adds what it has cost to the run. */
+void target_close(struct target *target);
+
+/* Attaches, and waits for a Python as session_wait does. On failure it is not attached. */
+enum status target_attach(struct target *target, bool keep_waiting,
+                          uint64_t deadline_ns) MUST_CHECK;
+void target_detach(struct target *target);
+
+/* Looks that are no samples, so that what stands still when we come is known to do so from the
+ * first sample on. */
+void target_rehearse(struct target *target);
+
+/* One look; its samples go to the sinks of the plan. NOT_READY and NOT_MAPPED mean that its Python
+ * is not where it was; what a look would have given that could not be held is lost, and OK. */
+enum status target_look(struct target *target, uint64_t now_ns) MUST_CHECK;
+
+/* What need not happen in every look. NOT_READY when the process runs another program now, GONE
+ * when it has ended. */
+enum status target_keep_house(struct target *target, uint64_t now_ns) MUST_CHECK;
+
+#endif
