@@ -27,7 +27,10 @@ pid_t tree_parent(pid_t pid) {
     if (fd >= 0) {
         close(fd);
     }
-    text[bytes > 0 ? bytes : 0] = '\0';
+    if (bytes <= 0) {
+        return -1;
+    }
+    text[bytes] = '\0';
     bool is_process = number_after(text, "\nTgid:") == pid;
     return is_process ? (pid_t)number_after(text, "\nPPid:") : 0;
 }

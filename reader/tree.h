@@ -29,7 +29,8 @@ void tree_free(struct tree *tree);
 /* For a tree made of any list of processes and their parents. Pure. */
 void tree_build(struct tree *out, pid_t root, const struct tree_node *all, size_t count);
 
-/* The parent of a process; 0 when there is no process of this number, or it is a thread's. */
+/* The parent of a process; 0 when it has none or this is the number of a thread, -1 when there is
+ * nobody of this number. */
 pid_t tree_parent(pid_t pid);
 
 #endif

@@ -108,7 +108,7 @@ static void test_of_real_processes(void **state) {
     waitpid(outer, NULL, 0);
     expect_nodes(&tree, wanted, 3);
     assert_int_equal(tree_parent(getpid()), getppid());
-    assert_int_equal(tree_parent(outer), 0);
+    assert_int_equal(tree_parent(outer), -1);
     tree_free(&tree);
 }
 
