@@ -46,23 +46,40 @@ static struct string_id build_id_of(struct trace *trace, const struct process *p
     return take(trace, &text);
 }
 
-void identity_note(struct trace *trace, const struct process *process,
-                   const struct runtime *runtime) {
+/* What may be another in each process, whatever program it runs. */
+static struct trace_process row_of(struct trace *trace, const struct process *process) {
     struct buffer name = {0};
     struct buffer command = {0};
-    struct buffer executable = {0};
     process_name(process, &name);
     process_command(process, &command);
-    process_executable(process, &executable);
-    struct trace_process row = {
+    return (struct trace_process){
         .pid = (uint32_t)process->pid,
         .start_ticks = process->start_ticks,
         .parent_pid = (uint32_t)process_parent(process),
         .name = take(trace, &name),
         .command = take(trace, &command),
-        .executable = take(trace, &executable),
-        .build_id = build_id_of(trace, process, runtime),
-        .python_version = trace_text(trace, runtime->version, strlen(runtime->version)),
     };
-    trace_intern_process(trace, &row);
+}
+
+uint32_t identity_note(struct trace *trace, const struct process *process,
+                       const struct runtime *runtime) {
+    struct buffer executable = {0};
+    process_executable(process, &executable);
+    struct trace_process row = row_of(trace, process);
+    row.executable = take(trace, &executable);
+    row.build_id = build_id_of(trace, process, runtime);
+    row.python_version = trace_text(trace, runtime->version, strlen(runtime->version));
+    if (trace->run.python_version.id == 0 || row.pid == trace->run.pid) {
+        trace->run.python_version = row.python_version;
+    }
+    return trace_intern_process(trace, &row);
+}
+
+uint32_t identity_note_fork(struct trace *trace, const struct process *process, uint32_t parent) {
+    struct trace_process row = row_of(trace, process);
+    const struct trace_process *known = table_row(&trace->processes, parent);
+    row.executable = known->executable;
+    row.build_id = known->build_id;
+    row.python_version = known->python_version;
+    return trace_intern_process(trace, &row);
 }

@@ -11,8 +11,10 @@
 void identity_begin_run(struct trace *trace, const struct process *process, const struct mode *mode,
                         uint64_t interval_ns);
 /* Enters the process, with the Python that was found in it, into the trace's table of processes.
- * What cannot be known is left empty. */
-void identity_note(struct trace *trace, const struct process *process,
-                   const struct runtime *runtime);
+ * What cannot be known is left empty. Returns its row. */
+uint32_t identity_note(struct trace *trace, const struct process *process,
+                       const struct runtime *runtime);
+/* The same for a fork of the process in row `parent`: it has the same program. */
+uint32_t identity_note_fork(struct trace *trace, const struct process *process, uint32_t parent);
 
 #endif

@@ -54,6 +54,7 @@ static enum status sample(struct profile *profile, const struct process *process
         .is_blocking = options->is_blocking,
         .lists_opcodes = options->lists_opcodes,
         .keep_waiting = options->verb == VERB_RUN,
+        .follows = options->follows,
         .sinks = sinks,
         .sink_count = sizeof sinks / sizeof sinks[0],
         .write_now = outputs_write_now,

@@ -36,6 +36,7 @@ struct options {
     struct output_request *outputs; /* never empty but for dump and top */
     size_t output_count;
     const char *stats_path; /* NULL: none */
+    bool follows;           /* profile all processes below as well */
     bool is_blocking;       /* stop the process for every look */
     bool no_source;         /* leave the text of source files out */
     bool is_quiet;

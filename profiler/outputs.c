@@ -205,6 +205,8 @@ static enum status write_stats(const void *context, FILE *out, struct error *err
         {"truncated", (double)health->truncated},
         {"empty", (double)health->empty},
         {"threads", trace->threads.count},
+        {"processes", trace->processes.count},
+        {"not_python", (double)health->not_python},
         {"duration_s", (double)health->duration_ns / 1e9},
         {"cpu_s", (double)health->cpu_ns / 1e9},
         {"rss_bytes", (double)health->rss_bytes},

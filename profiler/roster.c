@@ -163,12 +163,19 @@ static bool is_stranger(const struct person *person, const struct raw_thread *th
            person->ident != thread->ident || person->native_id != thread->native_id;
 }
 
+/* Whether a person is there only in the memory of a fork, which for a moment still has all of its
+ * parent's threads (and is its parent's own, after vfork). One whose id is not known yet is asked
+ * for in every look. */
+static bool is_shadow(const struct roster *roster, const struct person *person) {
+    return roster->session->is_fork && person->tid == 0;
+}
+
 void roster_meet(struct roster *roster, const struct raw_look *look, uint64_t now_ns) {
     bool tasks_are_fresh = false;
     for (size_t i = 0; i < look->thread_count; i++) {
         const struct raw_thread *thread = &look->threads[i];
         struct person *person = person_at(roster, thread->slot);
-        if (!is_stranger(person, thread)) {
+        if (!is_stranger(person, thread) && !is_shadow(roster, person)) {
             continue;
         }
         *person = (struct person){
@@ -190,6 +197,9 @@ void roster_meet(struct roster *roster, const struct raw_look *look, uint64_t no
 struct member roster_member(struct roster *roster, const struct raw_thread *thread,
                             bool has_sample) {
     struct person *person = &roster->people[thread->slot];
+    if (is_shadow(roster, person)) {
+        return (struct member){{0}, false, false};
+    }
     if (!person->is_decided) {
         decide(roster, person);
     }

@@ -20,7 +20,8 @@ struct sampler_plan {
     struct thread_filter filter;
     bool is_blocking;   /* stop the target for every look */
     bool lists_opcodes; /* record the bytecode instruction of newest frames */
-    bool keep_waiting;  /* the process may yet execute a Python: wait for it */
+    bool keep_waiting;  /* the process may yet execute or start a Python: wait for it */
+    bool follows;       /* profile all that is below the process as well */
     const struct sink *sinks;
     size_t sink_count;
     /* Called when the user asked for what there is so far (SIGUSR1). */

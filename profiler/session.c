@@ -1,6 +1,6 @@
 #include "profiler/session.h"
 
-#include <string.h>
+#include <errno.h>
 
 #include "profiler/base/clock.h"
 #include "profiler/identity.h"
@@ -12,29 +12,70 @@ enum {
     RETRY_LAST_US = 2000,
 };
 
-enum status session_open(struct session *out, const struct process *process, struct trace *trace,
-                         struct error *error) {
-    *out = (struct session){.process = process, .image_mark = process_image_mark(process)};
-    enum status status = memory_open_live(&out->memory, process->pid, error);
-    if (status == STATUS_OK) {
-        status = runtime_attach(&out->runtime, process, &out->memory, error);
-    }
+/* The end of every opening, whatever became of it. */
+static enum status finish_opening(struct session *session, struct trace *trace, enum status status,
+                                  struct error *error) {
+    const struct process *process = session->process;
     if (status == STATUS_GONE && process_is_alive(process)) {
+        errno = 0;
         status = error_set(error, STATUS_NOT_PYTHON,
                            "process %d has no memory of its own (a thread of the kernel?)",
                            (int)process->pid);
-        error->os_errno = 0;
     }
     if (status != STATUS_OK) {
-        memory_close(&out->memory);
+        memory_close(&session->memory);
         return status;
     }
-    out->walk = walk_create(&out->runtime);
-    out->resolve = resolve_create(&out->runtime, trace);
-    trace->run.python_version =
-        trace_text(trace, out->runtime.version, strlen(out->runtime.version));
-    identity_note(trace, process, &out->runtime);
-    return STATUS_OK;
+    session->walk = walk_create(&session->runtime);
+    session->resolve = resolve_create(&session->runtime, trace);
+    return status;
+}
+
+enum status session_open(struct session *out, const struct process *process, struct trace *trace,
+                         struct symbols_memo *memo, struct error *error) {
+    *out = (struct session){.process = process, .image_mark = process_image_mark(process)};
+    enum status status = memory_open_live(&out->memory, process->pid, error);
+    if (status == STATUS_OK) {
+        status = runtime_attach(&out->runtime, process, &out->memory, memo, error);
+    }
+    status = finish_opening(out, trace, status, error);
+    if (status == STATUS_OK) {
+        out->identity = identity_note(trace, process, &out->runtime);
+        out->is_noted = true;
+    }
+    return status;
+}
+
+bool session_may_fork(const struct session *parent, const struct process *process) {
+    return parent->walk != NULL && process_image_mark(process) == parent->image_mark &&
+           process_program_inode(process) == process_program_inode(parent->process);
+}
+
+enum status session_open_fork(struct session *out, const struct session *parent,
+                              const struct process *process, struct trace *trace,
+                              struct error *error) {
+    *out = (struct session){.process = process,
+                            .image_mark = parent->image_mark,
+                            .identity = parent->identity,
+                            .is_fork = true};
+    enum status status = memory_open_live(&out->memory, process->pid, error);
+    if (status == STATUS_OK) {
+        status = runtime_attach_fork(&out->runtime, &parent->runtime, &out->memory, error);
+    }
+    return finish_opening(out, trace, status, error);
+}
+
+void session_note(struct session *session, struct trace *trace) {
+    if (!session->is_noted) {
+        session->identity = identity_note_fork(trace, session->process, session->identity);
+        session->is_noted = true;
+    }
+}
+
+void session_refresh(struct session *session, struct trace *trace) {
+    if (session->is_noted && process_is_alive(session->process)) {
+        identity_note_fork(trace, session->process, session->identity);
+    }
 }
 
 void session_close(struct session *session) {
@@ -55,7 +96,7 @@ enum status session_wait(struct session *out, const struct process *process, str
     uint64_t pause_ns = RETRY_FIRST_US * NS_PER_US;
     uint64_t ready_by_ns = clock_monotonic_ns() + READY_WAIT_S * NS_PER_S;
     for (;;) {
-        enum status status = session_open(out, process, trace, error);
+        enum status status = session_open(out, process, trace, NULL, error);
         uint64_t now_ns = clock_monotonic_ns();
         bool is_over = signals_want_stop() || (deadline_ns != 0 && now_ns >= deadline_ns) ||
                        (!keep_waiting && now_ns >= ready_by_ns);

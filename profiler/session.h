@@ -22,13 +22,30 @@ struct session {
     struct walk *walk;
     struct resolve *resolve;
     uint64_t image_mark;
+    uint32_t identity; /* in trace.processes; of the parent, as long as it is not noted itself */
+    bool is_noted;
+    bool is_fork;            /* of its parent's threads only one has come along */
     struct stopper *stopper; /* borrowed; NULL: the target runs while it is looked at */
 };
 
 /* Attaches once. Statuses as of memory_open_live and runtime_attach. `out` must not move until it
- * is closed; on failure it needs no closing. */
+ * is closed; on failure it needs no closing. `memo` (borrowed for the call, may be NULL) spares
+ * looking into files again. */
 enum status session_open(struct session *out, const struct process *process, struct trace *trace,
-                         struct error *error) MUST_CHECK;
+                         struct symbols_memo *memo, struct error *error) MUST_CHECK;
+
+/* Whether the process runs what the parent runs, so that it can be attached to as its fork. */
+bool session_may_fork(const struct session *parent, const struct process *process);
+/* Attaches to a fork, with all that is known of its parent: no file is looked into. It is not in
+ * the trace's table of processes before session_note: it may be about to execute something else. */
+enum status session_open_fork(struct session *out, const struct session *parent,
+                              const struct process *process, struct trace *trace,
+                              struct error *error) MUST_CHECK;
+/* Enters the process into the trace, once. */
+void session_note(struct session *session, struct trace *trace);
+/* Enters it again if it is in there: its name or command line may have changed. */
+void session_refresh(struct session *session, struct trace *trace);
+
 /* Accepts a zeroed session. */
 void session_close(struct session *session);
 

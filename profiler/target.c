@@ -3,11 +3,6 @@
 #include "profiler/base/clock.h"
 #include "profiler/signals.h"
 
-enum {
-    REHEARSALS = 100, /* a deep stack that stands still is learned call by call */
-    REHEARSAL_NS = 100000,
-};
-
 void target_init(struct target *target, struct run *run, const struct process *process) {
     *target = (struct target){.run = run, .process = process};
 }
@@ -15,11 +10,10 @@ void target_init(struct target *target, struct run *run, const struct process *p
 /* ---- attaching ---- */
 
 /* One stopper outlives the programs that the process executes. */
-static enum status block(struct target *target) {
+static enum status block(struct target *target, struct error *error) {
     enum status status = STATUS_OK;
     if (target->stopper.helper == 0) {
-        status =
-            stopper_open(&target->stopper, target->process, STOPPER_BOUND_NS, target->run->error);
+        status = stopper_open(&target->stopper, target->process, STOPPER_BOUND_NS, error);
     }
     if (status == STATUS_OK) {
         session_block(&target->session, &target->stopper);
@@ -27,10 +21,10 @@ static enum status block(struct target *target) {
     return status;
 }
 
-enum status target_attach(struct target *target, bool keep_waiting, uint64_t deadline_ns) {
-    struct run *run = target->run;
-    enum status status = session_wait(&target->session, target->process, run->trace, keep_waiting,
-                                      deadline_ns, run->error);
+/* Once the session is open, or could not be opened. */
+static enum status finish_attaching(struct target *target, enum status status,
+                                    struct error *error) {
+    const struct run *run = target->run;
     if (status != STATUS_OK) {
         return status;
     }
@@ -38,11 +32,29 @@ enum status target_attach(struct target *target, bool keep_waiting, uint64_t dea
         resolve_list_opcodes(target->session.resolve);
     }
     target->roster = roster_create(&target->session, run->trace, &run->plan->filter);
-    status = run->plan->is_blocking ? block(target) : STATUS_OK;
+    status = run->plan->is_blocking ? block(target, error) : STATUS_OK;
     if (status != STATUS_OK) {
         target_detach(target);
     }
     return status;
+}
+
+enum status target_attach(struct target *target, struct error *error) {
+    struct run *run = target->run;
+    enum status status =
+        session_open(&target->session, target->process, run->trace, run->memo, error);
+    return finish_attaching(target, status, error);
+}
+
+enum status target_attach_fork(struct target *target, const struct target *parent,
+                               struct error *error) {
+    enum status status = session_open_fork(&target->session, &parent->session, target->process,
+                                           target->run->trace, error);
+    return finish_attaching(target, status, error);
+}
+
+bool target_is_attached(const struct target *target) {
+    return target->roster != NULL;
 }
 
 void target_detach(struct target *target) {
@@ -84,13 +96,15 @@ static bool rehearse_once(struct target *target, uint64_t now_ns) {
     return has_doubts;
 }
 
-void target_rehearse(struct target *target) {
-    for (int i = 0; i < REHEARSALS && !signals_want_stop(); i++) {
+void target_rehearse(struct target *target, int looks, uint64_t pause_ns) {
+    for (int i = 0; i < looks && !signals_want_stop(); i++) {
         uint64_t now_ns = clock_monotonic_ns();
         if (!rehearse_once(target, now_ns)) {
             return;
         }
-        clock_sleep_until_ns(now_ns + REHEARSAL_NS);
+        if (pause_ns > 0) {
+            clock_sleep_until_ns(now_ns + pause_ns);
+        }
     }
 }
 
@@ -145,6 +159,7 @@ static enum status take_thread(struct target *target, const struct raw_look *loo
         .stack = resolved.stack,
         .flags = resolved.flags,
     };
+    session_note(&target->session, run->trace);
     count_sample(health, &sample);
     return push_sample(run, &sample);
 }
@@ -167,7 +182,7 @@ static enum status lose_look(struct target *target, enum status why) {
         return STATUS_OK;
     }
     close_stopper(target); /* somebody has killed it, perhaps for want of memory */
-    return block(target);
+    return block(target, target->run->error);
 }
 
 enum status target_look(struct target *target, uint64_t now_ns) {
@@ -185,4 +200,9 @@ enum status target_keep_house(struct target *target, uint64_t now_ns) {
         return STATUS_GONE;
     }
     return session_is_stale(&target->session) ? STATUS_NOT_READY : STATUS_OK;
+}
+
+void target_read_names(struct target *target, uint64_t now_ns) {
+    roster_read_names(target->roster, now_ns, true);
+    session_refresh(&target->session, target->run->trace);
 }

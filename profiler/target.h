@@ -25,6 +25,7 @@ struct run {
     uint64_t stopper_cpu_ns;
     uint64_t read_calls;
     uint64_t read_bytes;
+    struct symbols_memo *memo; /* of the files that targets have mapped */
 };
 
 struct target {
@@ -41,14 +42,17 @@ void target_init(struct target *target, struct run *run, const struct process *p
 /* Adds what it has cost to the run. */
 void target_close(struct target *target);
 
-/* Attaches, and waits for a Python as session_wait does. On failure it is not attached. */
-enum status target_attach(struct target *target, bool keep_waiting,
-                          uint64_t deadline_ns) MUST_CHECK;
+/* Attaches once, as session_open does. On failure it is not attached. */
+enum status target_attach(struct target *target, struct error *error) MUST_CHECK;
+/* The same for a fork of another target, as session_open_fork does. */
+enum status target_attach_fork(struct target *target, const struct target *parent,
+                               struct error *error) MUST_CHECK;
 void target_detach(struct target *target);
+bool target_is_attached(const struct target *target);
 
 /* Looks that are no samples, so that what stands still when we come is known to do so from the
- * first sample on. */
-void target_rehearse(struct target *target);
+ * first sample on: up to `looks`, with pauses in between, until nothing is in doubt. */
+void target_rehearse(struct target *target, int looks, uint64_t pause_ns);
 
 /* One look; its samples go to the sinks of the plan. NOT_READY and NOT_MAPPED mean that its Python
  * is not where it was; what a look would have given that could not be held is lost, and OK. */
@@ -57,5 +61,8 @@ enum status target_look(struct target *target, uint64_t now_ns) MUST_CHECK;
 /* What need not happen in every look. NOT_READY when the process runs another program now, GONE
  * when it has ended. */
 enum status target_keep_house(struct target *target, uint64_t now_ns) MUST_CHECK;
+
+/* Asks once more for the names of the process and of all its threads: they may have changed. */
+void target_read_names(struct target *target, uint64_t now_ns);
 
 #endif

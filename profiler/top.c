@@ -113,6 +113,7 @@ static enum status sample(struct live_view *live, enum sampler_end *end_out, str
         .filter = options->filter,
         .is_blocking = options->is_blocking,
         .keep_waiting = options->command != NULL,
+        .follows = options->follows,
         .sinks = sinks,
         .sink_count = sizeof sinks / sizeof sinks[0],
     };

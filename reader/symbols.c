@@ -3,8 +3,14 @@
 #include <gelf.h>
 #include <libelf.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "profiler/base/arena.h"
+
+/* ---- in a file ---- */
 
 static bool is_symbol(Elf *elf, const GElf_Shdr *header, const GElf_Sym *symbol,
                       const char *wanted) {
@@ -68,30 +74,106 @@ static uint64_t find_section(Elf *elf, const char *wanted) {
     return 0;
 }
 
+/* ---- what is remembered ---- */
+
+/* The last files that were looked into; the next one goes to `next`. */
+enum { MEMO_FILES = 64, SEGMENTS_MAX = 4 };
+
+struct code_segment {
+    uint64_t offset;  /* in the file, cut to pages */
+    uint64_t address; /* link-time, cut to pages */
+};
+
+struct found {
+    dev_t device;
+    ino_t inode; /* 0: none */
+    off_t bytes;
+    struct timespec changed;
+    uint64_t address; /* link-time; 0: it has neither the symbol nor the section */
+    struct code_segment segments[SEGMENTS_MAX];
+    size_t segment_count;
+};
+
+struct symbols_memo {
+    struct found files[MEMO_FILES];
+    size_t next;
+};
+
+struct symbols_memo *symbols_memo_create(void) {
+    return memory_zeroed(1, sizeof(struct symbols_memo));
+}
+
+void symbols_memo_destroy(struct symbols_memo *memo) {
+    free(memo);
+}
+
+static bool is_same_file(const struct found *a, const struct found *b) {
+    return a->device == b->device && a->inode == b->inode && a->bytes == b->bytes &&
+           a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
+}
+
+/* Whether the file that `out` names was looked into before; then all of `out` is filled. */
+static bool recall(const struct symbols_memo *memo, struct found *out) {
+    for (size_t i = 0; memo != NULL && i < MEMO_FILES; i++) {
+        if (is_same_file(&memo->files[i], out)) {
+            *out = memo->files[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+static void remember(struct symbols_memo *memo, const struct found *found) {
+    if (memo != NULL) {
+        memo->files[memo->next] = *found;
+        memo->next = (memo->next + 1) % MEMO_FILES;
+    }
+}
+
+/* ---- from a file into a process ---- */
+
 static uint64_t page_of(uint64_t address) {
     return address & ~((uint64_t)sysconf(_SC_PAGESIZE) - 1);
+}
+
+static void find_segments(Elf *elf, struct found *out) {
+    size_t count;
+    if (elf_getphdrnum(elf, &count) != 0) {
+        return;
+    }
+    for (size_t i = 0; i < count && out->segment_count < SEGMENTS_MAX; i++) {
+        GElf_Phdr segment;
+        if (gelf_getphdr(elf, (int)i, &segment) != NULL && segment.p_type == PT_LOAD &&
+            (segment.p_flags & PF_X) != 0) {
+            out->segments[out->segment_count++] =
+                (struct code_segment){page_of(segment.p_offset), page_of(segment.p_vaddr)};
+        }
+    }
+}
+
+static void look_into(int fd, const char *symbol, const char *section, struct found *out) {
+    Elf *elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+    if (elf != NULL && elf_kind(elf) == ELF_K_ELF) {
+        out->address = symbol != NULL ? find_symbol(elf, symbol) : 0;
+        out->address =
+            out->address == 0 && section != NULL ? find_section(elf, section) : out->address;
+        find_segments(elf, out);
+    }
+    elf_end(elf);
 }
 
 /* Where a link-time address lies in the process: the segment with code was mapped, executable, from
  * its offset in the file, cut to pages, and all segments moved by the same distance. A program may
  * map its own file once more, to read it; it is hardly executable then. */
-static bool address_in_process(Elf *elf, const struct maps *maps, uint64_t inode, uint64_t address,
+static bool address_in_process(const struct found *found, const struct maps *maps, uint64_t inode,
                                struct remote *out) {
-    size_t count;
-    if (elf_getphdrnum(elf, &count) != 0) {
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        GElf_Phdr segment;
-        if (gelf_getphdr(elf, (int)i, &segment) == NULL || segment.p_type != PT_LOAD ||
-            (segment.p_flags & PF_X) == 0) {
-            continue;
-        }
+    for (size_t i = 0; i < found->segment_count; i++) {
+        const struct code_segment *segment = &found->segments[i];
         for (size_t m = 0; m < maps->count; m++) {
             const struct mapping *mapping = &maps->items[m];
             if (mapping->inode == inode && mapping->is_executable &&
-                mapping->offset == page_of(segment.p_offset)) {
-                out->addr = address + (mapping->start - page_of(segment.p_vaddr));
+                mapping->offset == segment->offset) {
+                out->addr = found->address + (mapping->start - segment->address);
                 return true;
             }
         }
@@ -101,25 +183,28 @@ static bool address_in_process(Elf *elf, const struct maps *maps, uint64_t inode
 
 enum status symbols_locate(const struct process *process, const struct maps *maps,
                            const struct mapping *file, const char *symbol, const char *section,
-                           struct remote *out) {
-    enum status status = STATUS_NOT_FOUND;
+                           struct symbols_memo *memo, struct remote *out) {
+    struct stat info;
     int fd = elf_version(EV_CURRENT) != EV_NONE ? process_open_mapped(process, file) : -1;
     if (fd < 0) {
-        return status;
+        return STATUS_NOT_FOUND;
     }
-    Elf *elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
-    uint64_t address = 0;
-    if (elf != NULL && elf_kind(elf) == ELF_K_ELF) {
-        address = symbol != NULL ? find_symbol(elf, symbol) : 0;
-        address = address == 0 && section != NULL ? find_section(elf, section) : address;
+    bool is_known = fstat(fd, &info) == 0;
+    struct found found = {.device = info.st_dev,
+                          .inode = info.st_ino,
+                          .bytes = info.st_size,
+                          .changed = info.st_ctim};
+    if (is_known && !recall(memo, &found)) {
+        look_into(fd, symbol, section, &found);
+        remember(memo, &found);
     }
-    if (address != 0 && address_in_process(elf, maps, file->inode, address, out)) {
-        status = STATUS_OK;
-    }
-    elf_end(elf);
     close(fd);
-    return status;
+    return is_known && found.address != 0 && address_in_process(&found, maps, file->inode, out)
+               ? STATUS_OK
+               : STATUS_NOT_FOUND;
 }
+
+/* ---- build ids ---- */
 
 static void append_hex(const uint8_t *bytes, size_t count, struct buffer *out) {
     for (size_t i = 0; i < count; i++) {

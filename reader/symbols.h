@@ -9,13 +9,21 @@
 #include "reader/process.h"
 #include "reader/remote.h"
 
+/* What the last files that were looked into hold: parsing a symbol table takes milliseconds, and a
+ * Python that is waited for, or has many children, is looked into again and again. One memo is for
+ * one pair of names. */
+struct symbols_memo;
+struct symbols_memo *symbols_memo_create(void);
+/* Accepts NULL. */
+void symbols_memo_destroy(struct symbols_memo *memo);
+
 /* Looks in the file behind `file`, one of the mappings of `maps`, for a symbol (in .dynsym, then
  * .symtab) and, when there is none, for a section of that name; either name may be NULL. Gives its
  * address in the process, for position-independent files and others. NOT_FOUND when the file
- * cannot be opened, is not ELF or has neither. */
+ * cannot be opened, is not ELF or has neither. `memo` may be NULL: nothing is remembered. */
 enum status symbols_locate(const struct process *process, const struct maps *maps,
                            const struct mapping *file, const char *symbol, const char *section,
-                           struct remote *out) MUST_CHECK;
+                           struct symbols_memo *memo, struct remote *out) MUST_CHECK;
 
 /* Appends the build id, in hex, of the file that is mapped at `address` or nearest below it (what
  * is zero at first lies behind a file, in memory of no file). Nothing when the file cannot be

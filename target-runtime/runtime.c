@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "profiler/base/arena.h"
-#include "reader/symbols.h"
 #include "target-runtime/objects.h"
 
 /* ---- which layout fits ---- */
@@ -154,6 +153,18 @@ enum status runtime_attach_at(struct runtime *out, struct memory *memory, struct
                                                : choose_table(out, error);
 }
 
+enum status runtime_attach_fork(struct runtime *out, const struct runtime *parent,
+                                struct memory *memory, struct error *error) {
+    struct remote interpreter;
+    *out = *parent;
+    out->memory = memory;
+    out->layout = parent->layout == &parent->filled ? &out->filled : parent->layout;
+    enum status status = first_interpreter(out, &interpreter);
+    return status == STATUS_OK ? status
+                               : error_set_at(error, status, out->address.addr,
+                                              "Python %s, its list of threads", out->version);
+}
+
 /* ---- where the runtime is ---- */
 
 /* Files that may define _PyRuntime, best first: the program, then what is named for Python, then
@@ -180,6 +191,7 @@ static bool is_first_of_its_file(const struct maps *maps, size_t index) {
 struct hunt {
     struct runtime *runtime;
     struct memory *memory;
+    struct symbols_memo *memo;
     const struct process *process;
     const struct maps *maps;
     uint64_t program;
@@ -195,7 +207,7 @@ static enum status hunt_rank(struct hunt *hunt, int rank, struct error *error) {
         if (mapping->inode == 0 || !mapping->is_executable ||
             rank_of(mapping, hunt->program) != rank || !is_first_of_its_file(hunt->maps, i) ||
             symbols_locate(hunt->process, hunt->maps, mapping, "_PyRuntime", ".PyRuntime",
-                           &address) != STATUS_OK) {
+                           hunt->memo, &address) != STATUS_OK) {
             continue;
         }
         verdict = runtime_attach_at(hunt->runtime, hunt->memory, address, error);
@@ -219,14 +231,14 @@ static enum status hunt_all(struct hunt *hunt, struct error *error) {
 }
 
 enum status runtime_attach(struct runtime *out, const struct process *process,
-                           struct memory *memory, struct error *error) {
+                           struct memory *memory, struct symbols_memo *memo, struct error *error) {
     struct maps maps;
     *out = (struct runtime){.memory = memory};
     enum status status = maps_read(process, &maps, error);
     if (status != STATUS_OK) {
         return status;
     }
-    struct hunt hunt = {out, memory, process, &maps, process_program_inode(process)};
+    struct hunt hunt = {out, memory, memo, process, &maps, process_program_inode(process)};
     status = hunt_all(&hunt, error);
     if (status == STATUS_NOT_FOUND) {
         struct buffer command = {0};

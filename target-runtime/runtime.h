@@ -7,6 +7,7 @@
 #include "profiler/base/status.h"
 #include "reader/memory.h"
 #include "reader/process.h"
+#include "reader/symbols.h"
 #include "target-runtime/layout.h"
 
 struct runtime {
@@ -24,9 +25,15 @@ struct runtime {
  * asking the target for sys.hexversion through it, so that no file name is believed.
  * NOT_PYTHON when there is none, NOT_READY when there is one without an interpreter in it (starting
  * or ending), BAD_LAYOUT when what is published cannot be right, GONE, NOT_PERMITTED. `out` must
- * not move afterwards. */
+ * not move afterwards. `memo` (borrowed, may be NULL) remembers which files define _PyRuntime. */
 enum status runtime_attach(struct runtime *out, const struct process *process,
-                           struct memory *memory, struct error *error) MUST_CHECK;
+                           struct memory *memory, struct symbols_memo *memo,
+                           struct error *error) MUST_CHECK;
+
+/* The same for a process that was forked from one whose Python is known, and has not executed
+ * anything since: whatever is at one address there is at the same one here. */
+enum status runtime_attach_fork(struct runtime *out, const struct runtime *parent,
+                                struct memory *memory, struct error *error) MUST_CHECK;
 
 /* The same when the address of `_PyRuntime` is known already: a recorded image, a test. Statuses as
  * above, and NOT_MAPPED when there is no memory at that address. */

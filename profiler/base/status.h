@@ -41,6 +41,8 @@ enum exit_status {
       "end the debugger or tracer, or profile without --blocking")                                 \
     X(NOT_PYTHON, EXIT_NOT_PYTHON, "not a Python process, or one that cannot be read",             \
       "CPython 3.8 to 3.15 can be read; if this is one, report its version and how it was built")  \
+    X(ABOVE_PYTHON, EXIT_NOT_PYTHON, "not a Python process, but there are some below it",          \
+      "give one of those PIDs, or -s for all of them")                                             \
     X(NOT_READY, EXIT_NOT_PYTHON, "its Python has not started yet, or is ending",                  \
       "try again in a moment, or start it with 'pyrometer run'")                                   \
     X(NOT_MAPPED, EXIT_NOT_PYTHON, "address not mapped in the process", "")                        \

@@ -17,6 +17,7 @@ struct health {
     uint64_t rss_bytes;   /* resident memory of the profiler, at its largest */
     uint64_t read_calls;  /* system calls made to read the target */
     uint64_t read_bytes;  /* bytes read from the target */
+    uint64_t not_python;  /* processes that were met and never ran a Python */
 };
 
 /* Ticks a second, as achieved; 0 for an empty run. */

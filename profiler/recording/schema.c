@@ -132,6 +132,7 @@ static const struct schema_field health_fields[] = {
     NUMBER(struct health, rss_bytes, PLAIN),
     NUMBER(struct health, read_calls, PLAIN),
     NUMBER(struct health, read_bytes, PLAIN),
+    NUMBER(struct health, not_python, PLAIN),
 };
 
 #define TABLE(name, type, fields)                                                                  \

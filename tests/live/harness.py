@@ -79,6 +79,16 @@ def need_root():
         raise Skip("needs root")
 
 
+# A prefix that gives what follows pids of its own, counted from 1.
+NEW_PIDS = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
+
+
+def need_pid_namespaces():
+    need_root()
+    if subprocess.run([*NEW_PIDS, "true"], stderr=subprocess.DEVNULL, check=False).returncode:
+        raise Skip("cannot make a pid namespace here")
+
+
 def wait_until(condition, what, bound=BOUND):
     """Looks at `condition` now and then until it gives something true, and returns that."""
     end = time.monotonic() + bound

@@ -10,18 +10,9 @@ import sys
 from pathlib import Path
 
 from harness import (
-    PYROMETER, TARGET_ENVIRONMENT, Skip, case, each_version, every, expect, expect_equal,
-    expect_status, functions_of, main, need_root, newest_here, parse_collapsed, private_mounts, three,
-    wait_until, wait_until_asleep)
-
-NEW_PIDS = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
-
-
-def need_pid_namespaces():
-    need_root()
-    if subprocess.run([*NEW_PIDS, "true"], stderr=subprocess.DEVNULL, check=False).returncode:
-        raise Skip("cannot make a pid namespace here")
-
+    NEW_PIDS, PYROMETER, TARGET_ENVIRONMENT, Skip, case, each_version, every, expect, expect_equal,
+    expect_status, functions_of, main, need_pid_namespaces, need_root, newest_here, parse_collapsed,
+    private_mounts, three, wait_until, wait_until_asleep)
 
 def children_of(pid):
     found = []

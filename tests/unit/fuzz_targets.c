@@ -509,7 +509,7 @@ static enum status locate_in(const void *content, size_t bytes, struct remote *o
                               .path = path};
     struct maps maps = {.items = &mapping, .count = 1};
     struct process process = {.pid = getpid(), .pidfd = -1};
-    return symbols_locate(&process, &maps, &mapping, "_PyRuntime", ".PyRuntime", out);
+    return symbols_locate(&process, &maps, &mapping, "_PyRuntime", ".PyRuntime", NULL, out);
 }
 
 static void fuzz_elf(const uint8_t *data, size_t bytes) {

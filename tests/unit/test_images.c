@@ -187,7 +187,7 @@ static int record(pid_t pid, const char *path) {
         return complain("opening", &error);
     }
     image_record(&recording, &recorder);
-    if (runtime_attach(&runtime, &process, &recording, &error) != STATUS_OK) {
+    if (runtime_attach(&runtime, &process, &recording, NULL, &error) != STATUS_OK) {
         return complain("attaching", &error);
     }
     image.runtime = runtime.address.addr;

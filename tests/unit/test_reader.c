@@ -405,7 +405,7 @@ static void expect_located(const struct process *process, const struct maps *map
     struct remote found = {0};
     const struct mapping *file = mapping_of(maps, in);
     assert_non_null(file);
-    assert_int_equal(symbols_locate(process, maps, file, symbol, section, &found), STATUS_OK);
+    assert_int_equal(symbols_locate(process, maps, file, symbol, section, NULL, &found), STATUS_OK);
     assert_int_equal(found.addr, at(expected).addr);
 }
 
@@ -421,10 +421,10 @@ static void test_symbols_of_the_program(void **state) {
     expect_located(&process, &maps, &test_reader_symbol, "no_such_symbol", ".pyrometer_test",
                    &in_a_section);
     const struct mapping *program = mapping_of(&maps, &test_reader_symbol);
-    assert_int_equal(
-        symbols_locate(&process, &maps, program, "no_such_symbol", ".no_such_section", &found),
-        STATUS_NOT_FOUND);
-    assert_int_equal(symbols_locate(&process, &maps, program, NULL, NULL, &found),
+    assert_int_equal(symbols_locate(&process, &maps, program, "no_such_symbol", ".no_such_section",
+                                    NULL, &found),
+                     STATUS_NOT_FOUND);
+    assert_int_equal(symbols_locate(&process, &maps, program, NULL, NULL, NULL, &found),
                      STATUS_NOT_FOUND);
     maps_free(&maps);
     process_close(&process);
@@ -443,12 +443,39 @@ static void test_symbols_of_a_library(void **state) {
     assert_non_null(library);
     struct remote found = {0};
     assert_int_equal(
-        symbols_locate(&process, &maps, library, "_cmocka_run_group_tests", NULL, &found),
+        symbols_locate(&process, &maps, library, "_cmocka_run_group_tests", NULL, NULL, &found),
         STATUS_OK);
     const struct mapping *there = mapping_of(&maps, (const void *)(uintptr_t)found.addr);
     assert_non_null(there);
     assert_true(there->is_executable);
     assert_int_equal(there->inode, library->inode);
+    maps_free(&maps);
+    process_close(&process);
+}
+
+/* What was found once is found again without looking, in the same file only. */
+static void test_symbols_that_are_remembered(void **state) {
+    (void)state;
+    struct process process = self();
+    struct maps maps;
+    struct remote found = {0};
+    struct remote again = {0};
+    struct symbols_memo *memo = symbols_memo_create();
+    assert_int_equal(maps_read(&process, &maps, NULL), STATUS_OK);
+    const struct mapping *program = mapping_of(&maps, &test_reader_symbol);
+    assert_int_equal(
+        symbols_locate(&process, &maps, program, "test_reader_symbol", NULL, memo, &found),
+        STATUS_OK);
+    /* Only who does not look finds a symbol that is not there. */
+    assert_int_equal(symbols_locate(&process, &maps, program, "no_such_symbol", NULL, memo, &again),
+                     STATUS_OK);
+    assert_int_equal(again.addr, found.addr);
+    for (size_t i = 0; i < maps.count; i++) {
+        bool is_other = maps.items[i].inode != 0 && maps.items[i].inode != program->inode;
+        assert_true(!is_other || symbols_locate(&process, &maps, &maps.items[i], "no_such_symbol",
+                                                NULL, memo, &again) == STATUS_NOT_FOUND);
+    }
+    symbols_memo_destroy(memo);
     maps_free(&maps);
     process_close(&process);
 }
@@ -483,7 +510,7 @@ static void test_file_without_symbols(void **state) {
     assert_true(mapped != MAP_FAILED);
     assert_int_equal(maps_read(&process, &maps, NULL), STATUS_OK);
     assert_int_equal(
-        symbols_locate(&process, &maps, mapping_of(&maps, mapped), "main", ".text", &found),
+        symbols_locate(&process, &maps, mapping_of(&maps, mapped), "main", ".text", NULL, &found),
         STATUS_NOT_FOUND);
     munmap(mapped, 4096);
     close(fd);
@@ -509,6 +536,7 @@ int main(void) {
         cmocka_unit_test(test_maps_of_a_process_that_is_gone),
         cmocka_unit_test(test_symbols_of_the_program),
         cmocka_unit_test(test_symbols_of_a_library),
+        cmocka_unit_test(test_symbols_that_are_remembered),
         cmocka_unit_test(test_program_that_is_mapped_twice),
         cmocka_unit_test(test_file_without_symbols),
     };

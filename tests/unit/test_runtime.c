@@ -118,6 +118,27 @@ static void published_offsets_count(struct python *python) {
     python_thread_free(&thread);
 }
 
+/* A fork is known by its parent, whatever its own memory says of versions and offsets. */
+static void fork_of_a_python(struct python *python) {
+    struct runtime parent;
+    struct runtime child;
+    struct memory memory = python->fake.memory;
+    struct error error = {0};
+    struct python_thread thread;
+    start_thread(python, &thread);
+    assert_int_equal(attach(python, &parent, &error), STATUS_OK);
+    set_version(python, 0x02070000);
+    assert_int_equal(runtime_attach_fork(&child, &parent, &memory, &error), STATUS_OK);
+    assert_string_equal(child.version, parent.version);
+    assert_ptr_equal(child.memory, &memory);
+    assert_true(child.layout == parent.layout || child.layout == &child.filled);
+    assert_int_equal(LAYOUT_AT(child.layout, interpreter, threads_head),
+                     LAYOUT_AT(parent.layout, interpreter, threads_head));
+    python_set(python, python->runtime, LAYOUT_runtime_interpreters_head, 0);
+    assert_int_equal(runtime_attach_fork(&child, &parent, &memory, &error), STATUS_NOT_READY);
+    python_thread_free(&thread);
+}
+
 /* ---- what is none, or none yet ---- */
 
 static void python_that_has_not_begun(struct python *python) {
@@ -228,7 +249,7 @@ static void process_without_python(struct python *python) {
     (void)python;
     assert_int_equal(process_open(&process, getpid(), NULL), STATUS_OK);
     assert_int_equal(memory_open_live(&memory, getpid(), NULL), STATUS_OK);
-    assert_int_equal(runtime_attach(&runtime, &process, &memory, &error), STATUS_NOT_PYTHON);
+    assert_int_equal(runtime_attach(&runtime, &process, &memory, NULL, &error), STATUS_NOT_PYTHON);
     assert_int_equal(error.status, STATUS_NOT_PYTHON);
     assert_non_null(strstr(error.detail, "test_runtime"));
     memory_close(&memory);
@@ -254,6 +275,7 @@ int main(void) {
         SCENARIO(layout_is_found),
         SCENARIO(versions_are_spelled_out),
         SCENARIO_FOR(published_offsets_count, is_published),
+        SCENARIO(fork_of_a_python),
         SCENARIO(python_that_has_not_begun),
         SCENARIO_FOR(python_without_sys_yet, is_table),
         SCENARIO(thread_of_nobody),
