@@ -7,13 +7,16 @@
 #include <stdlib.h>
 
 #include "exporters/exporter.h"
+#include "exporters/threads.h"
 #include "profiler/base/text.h"
+#include "profiler/base/arena.h"
 #include "profiler/base/clock.h"
 #include "profiler/model/tree.h"
 
-#define ROWS_MAX         ((size_t)30)
-#define NAME_COLUMNS_MAX ((size_t)40)
-#define FILE_COLUMNS_MAX ((size_t)80)
+#define ROWS_MAX            ((size_t)30)
+#define NAME_COLUMNS_MAX    ((size_t)40)
+#define FILE_COLUMNS_MAX    ((size_t)80)
+#define COMMAND_COLUMNS_MAX ((size_t)100)
 
 static void append_text(struct buffer *out, const struct trace *trace, struct string_id id) {
     text_append_escaped(out, id.id ? trace_string(trace, id) : "?", "");
@@ -256,6 +259,74 @@ static struct table_view view_of(const struct trace *trace) {
     return view;
 }
 
+/* ---- by process, when there are several ---- */
+
+struct process_total {
+    uint32_t pid;
+    uint32_t reserved;
+    uint64_t samples; /* payload */
+    uint64_t weight_ns;
+};
+
+static int compare_totals(const void *left, const void *right) {
+    const struct process_total *a = left;
+    const struct process_total *b = right;
+    if (a->weight_ns != b->weight_ns) {
+        return a->weight_ns > b->weight_ns ? -1 : 1;
+    }
+    return (a->pid > b->pid) - (a->pid < b->pid);
+}
+
+/* Those with samples, most first. The caller frees. */
+static struct process_total *process_totals(const struct trace *trace, size_t *count_out) {
+    struct table totals;
+    table_init(&totals, sizeof(struct process_total), offsetof(struct process_total, samples));
+    for (uint32_t i = 1; i <= trace->tallies.count; i++) {
+        const struct trace_tally *tally = table_row(&trace->tallies, i);
+        struct process_total key = {.pid = trace_thread(trace, tally->thread)->pid};
+        struct process_total *total = table_row(&totals, table_intern(&totals, &key));
+        total->samples += tally->samples;
+        total->weight_ns += tally->weight_ns;
+    }
+    struct process_total *sorted = memory_zeroed((size_t)totals.count + 1, sizeof *sorted);
+    for (uint32_t i = 1; i <= totals.count; i++) {
+        sorted[i - 1] = *(const struct process_total *)table_row(&totals, i);
+    }
+    *count_out = totals.count;
+    qsort(sorted, *count_out, sizeof *sorted, compare_totals);
+    table_deinit(&totals);
+    return sorted;
+}
+
+static void append_process(struct buffer *out, const struct table_view *view,
+                           const struct process_total *total) {
+    const struct trace_process *process = threads_process(view->trace, total->pid);
+    struct buffer samples = {0};
+    text_append_count(&samples, total->samples);
+    buffer_printf(out, "%7.2f  %9s  %8" PRIu32 "  ", share(view, total->weight_ns) * 100,
+                  samples.data, total->pid);
+    append_limited(out, view, process ? process->command : view->trace->run.command,
+                   COMMAND_COLUMNS_MAX);
+    buffer_printf(out, "\n");
+    buffer_deinit(&samples);
+}
+
+static void append_processes(struct buffer *out, const struct table_view *view) {
+    size_t count;
+    struct process_total *totals = process_totals(view->trace, &count);
+    size_t shown = count < ROWS_MAX ? count : ROWS_MAX;
+    if (count > 1) {
+        buffer_printf(out, "\ntotal %%    samples       PID  command\n");
+        for (size_t row = 0; row < shown; row++) {
+            append_process(out, view, &totals[row]);
+        }
+    }
+    if (shown < count) {
+        buffer_printf(out, "... %zu more processes\n", count - shown);
+    }
+    free(totals);
+}
+
 static enum status table_write(const struct trace *trace, FILE *out, struct error *error) {
     (void)error;
     struct table_view view = view_of(trace);
@@ -266,6 +337,7 @@ static enum status table_write(const struct trace *trace, FILE *out, struct erro
     append_health(&text, trace, view.samples);
     if (count) {
         append_rows(&text, &view, totals, count);
+        append_processes(&text, &view);
     } else {
         buffer_printf(&text, "No samples.\n");
     }

@@ -15,8 +15,10 @@ static int compare_threads(const void *left, const void *right, void *context) {
     const struct trace *trace = context;
     const struct trace_thread *a = trace_thread(trace, *(const struct thread_ref *)left);
     const struct trace_thread *b = trace_thread(trace, *(const struct thread_ref *)right);
-    int orders[] = {compare(b->is_main, a->is_main), compare(a->pid, b->pid),
-                    compare(a->tid, b->tid), compare(a->serial, b->serial)};
+    uint32_t first = trace->run.pid;
+    int orders[] = {compare(b->pid == first, a->pid == first), compare(a->pid, b->pid),
+                    compare(b->is_main, a->is_main), compare(a->tid, b->tid),
+                    compare(a->serial, b->serial)};
     for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
         if (orders[i]) {
             return orders[i];
@@ -50,15 +52,20 @@ static void append_named(struct buffer *out, const char *kind, const char *name,
     buffer_printf(out, "%s %s (%" PRIu32 ")", kind, *name ? name : "?", number);
 }
 
-struct string_id threads_process_name(const struct trace *trace, struct thread_ref id) {
-    uint32_t pid = trace_thread(trace, id)->pid;
+/* The last one of those that had this pid one after the other. */
+const struct trace_process *threads_process(const struct trace *trace, uint32_t pid) {
     for (uint32_t row = trace->processes.count; row >= 1; row--) {
         const struct trace_process *process = table_row(&trace->processes, row);
         if (process->pid == pid) {
-            return process->name;
+            return process;
         }
     }
-    return trace->run.process_name;
+    return NULL;
+}
+
+struct string_id threads_process_name(const struct trace *trace, struct thread_ref id) {
+    const struct trace_process *process = threads_process(trace, trace_thread(trace, id)->pid);
+    return process ? process->name : trace->run.process_name;
 }
 
 void threads_append_process(struct buffer *out, const struct trace *trace, struct thread_ref id) {

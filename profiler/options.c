@@ -119,6 +119,12 @@ static enum status set_to(struct draft *draft, const char *value, struct error *
     return set_moment("--to", value, &selection->to_ns, &selection->has_to, error);
 }
 
+static enum status set_process(struct draft *draft, const char *value, struct error *error) {
+    (void)error;
+    selection_add(&draft->options->selection.processes, value);
+    return STATUS_OK;
+}
+
 static enum status set_include(struct draft *draft, const char *value, struct error *error) {
     selection_add(&draft->options->selection.include, value);
     return selection_check(&draft->options->selection, error);
@@ -187,6 +193,8 @@ const struct option_row option_rows[] = {
     {0, "from", "TIME", VERB_REPLAY,
      "leave out what was before: seconds from the start, or -30: before the end", .set = set_from},
     {0, "to", "TIME", VERB_REPLAY, "leave out what was after", .set = set_to},
+    {0, "process", "PID|NAME", VERB_REPLAY, "only this process; may be given several times",
+     .set = set_process},
     {0, "include", "REGEX", VERB_REPLAY,
      "only stacks with a function or file that matches (POSIX extended)", .set = set_include},
     {0, "exclude", "REGEX", VERB_REPLAY, "no stacks with one that matches", .set = set_exclude},

@@ -39,6 +39,12 @@ static double pause_us(const struct trace *trace, double share) {
     return (double)histogram_quantile_ns(&trace->pauses, share) / 1e3;
 }
 
+static void print_processes(const struct trace *trace) {
+    if (trace->processes.count > 1) {
+        fprintf(stderr, " of %" PRIu32 " processes", trace->processes.count);
+    }
+}
+
 static void print_pauses(const struct trace *trace) {
     if (trace->pauses.count > 0) {
         fprintf(stderr, "; stopped it for %.0f us (median), %.0f us (p99), %.0f us (max)",
@@ -49,12 +55,13 @@ static void print_pauses(const struct trace *trace) {
 void report_quality(const struct trace *trace) {
     const struct health *health = &trace->health;
     double asked_hz = 1e9 / (double)trace->run.interval_ns;
+    fprintf(stderr, "pyrometer: %" PRIu64 " samples", health->samples);
+    print_processes(trace);
     fprintf(stderr,
-            "pyrometer: %" PRIu64 " samples in %.1f s at %.0f Hz (asked %.0f); lost %" PRIu64
-            ", late ticks %" PRIu64 ", unverified %" PRIu64 " (%.2f %%)",
-            health->samples, (double)health->duration_ns / 1e9, health_rate_hz(health), asked_hz,
-            health->lost, health->late, health->unverified,
-            percent(health->unverified, health->samples));
+            " in %.1f s at %.0f Hz (asked %.0f); lost %" PRIu64 ", late ticks %" PRIu64
+            ", unverified %" PRIu64 " (%.2f %%)",
+            (double)health->duration_ns / 1e9, health_rate_hz(health), asked_hz, health->lost,
+            health->late, health->unverified, percent(health->unverified, health->samples));
     print_pauses(trace);
     fprintf(stderr, "; took %.1f %% of a CPU and %.1f MB\n",
             percent(health->cpu_ns, health->duration_ns), (double)health->rss_bytes / 1e6);

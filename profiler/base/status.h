@@ -58,7 +58,7 @@ enum exit_status {
     X(BAD_RECORDING, EXIT_BAD_RECORDING, "the recording cannot be read",                           \
       "check that it is the file that 'attach -o x.pyro' wrote, whole and of this version")        \
     X(NO_SELECTED, EXIT_NO_SAMPLE, "the selection holds not one sample",                           \
-      "check --from, --to, --thread, --include and --exclude")                                     \
+      "check --from, --to, --process, --thread, --include and --exclude")                          \
     X(SLOWER, EXIT_SLOWER, "slower than the base profile by more than may be", "")                 \
     X(NOT_FOUND, EXIT_INTERNAL, "not found", "")
 

@@ -16,6 +16,7 @@ void selection_add(struct selection_words *words, const char *word) {
 }
 
 void selection_deinit(struct selection *selection) {
+    free(selection->processes.items);
     free(selection->threads.items);
     free(selection->include.items);
     free(selection->exclude.items);
@@ -24,8 +25,8 @@ void selection_deinit(struct selection *selection) {
 
 bool selection_is_all(const struct selection *selection) {
     return !selection->has_from && !selection->has_to && !selection->main_only &&
-           selection->threads.count == 0 && selection->include.count == 0 &&
-           selection->exclude.count == 0;
+           selection->processes.count == 0 && selection->threads.count == 0 &&
+           selection->include.count == 0 && selection->exclude.count == 0;
 }
 
 /* ---- expressions ---- */
@@ -101,22 +102,49 @@ static uint8_t *traits_of_stacks(const struct selection *selection, const struct
     return of_stack;
 }
 
-/* ---- threads ---- */
+/* ---- processes and threads ---- */
 
-static bool is_named(const struct trace *trace, const struct trace_thread *thread,
-                     const char *word) {
-    char tid[16];
-    snprintf(tid, sizeof tid, "%u", thread->tid);
-    return strcmp(word, tid) == 0 || strcmp(word, trace_string(trace, thread->name)) == 0;
+static bool is_number(const char *word, uint32_t number) {
+    char text[16];
+    snprintf(text, sizeof text, "%u", number);
+    return strcmp(word, text) == 0;
+}
+
+static bool is_thread_called(const struct trace *trace, const struct trace_thread *thread,
+                             const char *word) {
+    return is_number(word, thread->tid) || strcmp(word, trace_string(trace, thread->name)) == 0;
+}
+
+static bool is_process_called(const struct trace *trace, const struct trace_thread *thread,
+                              const char *word) {
+    bool is_called = is_number(word, thread->pid);
+    for (uint32_t id = 1; id <= trace->processes.count && !is_called; id++) {
+        const struct trace_process *process = table_row(&trace->processes, id);
+        is_called =
+            process->pid == thread->pid && strcmp(word, trace_string(trace, process->name)) == 0;
+    }
+    return is_called;
+}
+
+typedef bool is_called(const struct trace *trace, const struct trace_thread *thread,
+                       const char *word);
+
+/* Whether one of the words calls it, or there are none. */
+static bool is_listed(const struct selection_words *words, is_called *is, const struct trace *trace,
+                      const struct trace_thread *thread) {
+    for (size_t i = 0; i < words->count; i++) {
+        if (is(trace, thread, words->items[i])) {
+            return true;
+        }
+    }
+    return words->count == 0;
 }
 
 static bool is_wanted(const struct selection *selection, const struct trace *trace,
                       const struct trace_thread *thread) {
-    bool is_listed = selection->threads.count == 0;
-    for (size_t i = 0; i < selection->threads.count; i++) {
-        is_listed = is_listed || is_named(trace, thread, selection->threads.items[i]);
-    }
-    return is_listed && (thread->is_main || !selection->main_only);
+    return is_listed(&selection->processes, is_process_called, trace, thread) &&
+           is_listed(&selection->threads, is_thread_called, trace, thread) &&
+           (thread->is_main || !selection->main_only);
 }
 
 /* ---- time ---- */

@@ -1,4 +1,4 @@
-/* A part of a profile: a range of time, some threads, some stacks. */
+/* A part of a profile: a range of time, some processes, some threads, some stacks. */
 #ifndef PYROMETER_RECORDING_SELECTION_H
 #define PYROMETER_RECORDING_SELECTION_H
 
@@ -23,14 +23,15 @@ struct selection {
     bool has_from;
     bool has_to;
     bool main_only;
-    struct selection_words threads; /* thread ids or names; none: all */
+    struct selection_words processes; /* process ids or names; none: all */
+    struct selection_words threads;   /* thread ids or names; none: all */
     /* POSIX extended regular expressions. A stack is kept when the name or the file of one of its
      * functions matches one of `include` (none: any stack), and none matches one of `exclude`. */
     struct selection_words include;
     struct selection_words exclude;
 };
 
-/* Adds a word to one of the three. */
+/* Adds a word to one of the four. */
 void selection_add(struct selection_words *words, const char *word);
 void selection_deinit(struct selection *selection);
 

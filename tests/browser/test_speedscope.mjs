@@ -154,9 +154,9 @@ test("fixed trace: the viewer shows threads, functions and times as written", as
   checkView(fixed, seen);
   expectEqual(seen.group.profiles.map(({ name }) => name), [
     "process python3 <&>; (4242) thread MainThread (4242)",
-    "process worker <2> (4300) thread MainThread (4300)",
     "process python3 <&>; (4242) thread worker;1\n</script> (4250)",
     "process python3 <&>; (4242) thread ? (4250)",
+    "process worker <2> (4300) thread MainThread (4300)",
   ], "threads");
 });
 

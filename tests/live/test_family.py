@@ -215,6 +215,53 @@ def children_without_being_asked_for(work, interpreter):
     expect_equal(set(samples_by_process(path)), {family.pid}, "processes in the profile")
 
 
+# -- what is made of it -------------------------------------------------------------------------
+
+
+@case(over=newest_here)
+def processes_are_apart_in_outputs(work, interpreter):
+    """The table has a row for each, a recording can be replayed for one, and tracks have their pids."""
+    family = Family(work, interpreter, "os.fork", 2)
+    recording, table = work.out / "p.pyro", work.out / "p.txt"
+    profiler = work.profiler("attach", "-s", family.pid, "-o", recording, "-o", table)
+    profiler.wait_until_it_samples()
+    family.begin()
+    family.wait_until_all_work()
+    profiler.wait_for_ticks(TICKS)
+    family.end()
+    expect_status(profiler.finish(), 0)
+    whole = samples_by_process(replayed(work, recording))
+    expect_children(family, whole)
+    rows = table.read_text().split("command\n")[-1].splitlines()
+    expect_equal({int(row.split()[2]) for row in rows}, set(whole), "PIDs in the table")
+    for pid in family.pids():
+        part = samples_by_process(replayed(work, recording, "--process", str(pid)))
+        expect_equal(part, {pid: whole[pid]}, "what --process leaves")
+    for name, pids_in in (("p.firefox.json", firefox_pids), ("p.trace.json", chrome_pids),
+                          ("p.speedscope.json", speedscope_pids)):
+        path = work.folder / name
+        expect_status(work.pyrometer("replay", recording, "-o", path), 0)
+        expect_equal(pids_in(json.loads(path.read_text())), set(whole), f"processes in {name}")
+
+
+def replayed(work, recording, *options):
+    path = work.folder / "replayed.collapsed"
+    expect_status(work.pyrometer("replay", recording, *options, "-o", path), 0)
+    return path
+
+
+def firefox_pids(profile):
+    return {int(thread["pid"]) for thread in profile["threads"]}
+
+
+def chrome_pids(trace):
+    return {event["pid"] for event in trace["traceEvents"] if event["ph"] == "X"}
+
+
+def speedscope_pids(file):
+    return {int(profile["name"].split("(")[1].split(")")[0]) for profile in file["profiles"]}
+
+
 # -- when it ends -------------------------------------------------------------------------------
 
 DAEMON = """

@@ -538,11 +538,12 @@ static void test_threads_sorted(void **state) {
         {.pid = 10, .tid = 20, .is_main = 1},
         {.pid = 10, .tid = 7},
     };
-    static const uint32_t order[] = {4, 3, 5, 2, 1};
+    static const uint32_t order[] = {4, 5, 2, 1, 3};
     struct trace trace;
     make_empty(&trace);
     uint32_t random = 5;
     struct stack_id stack = random_stack(&trace, &random);
+    trace.run.pid = 10;
     for (size_t i = 0; i < 5; i++) {
         add_sample(&trace, trace_intern_thread(&trace, rows[i]), stack, 1);
     }

@@ -62,7 +62,8 @@ static void start(struct trace *trace) {
                                     .host = text(trace, "far.example"),
                                     .start_wall_ns = UINT64_C(1700000000) * NS_PER_S,
                                     .interval_ns = NS_PER_MS};
-    struct trace_process process = {.pid = 40, .start_ticks = 9, .build_id = text(trace, "0abc")};
+    struct trace_process process = {
+        .pid = 40, .start_ticks = 9, .name = text(trace, "app"), .build_id = text(trace, "0abc")};
     trace_intern_process(trace, &process);
 }
 
@@ -614,27 +615,35 @@ static void test_ranges(void **state) {
     assert_int_equal(selected(&selection).samples, 0);
 }
 
-static void test_threads_and_expressions(void **state) {
+static void test_processes_threads_and_expressions(void **state) {
     (void)state;
     static const struct {
+        const char *process;
         const char *thread;
         const char *include;
         const char *exclude;
         bool main_only;
         uint64_t samples;
     } rows[] = {
-        {"worker", NULL, NULL, false, TICKS / 3},
-        {"41", NULL, NULL, false, TICKS / 3},
-        {"Thread-1", NULL, NULL, false, 0}, /* it is called so no more */
-        {NULL, NULL, NULL, true, TICKS},
-        {NULL, "^poll$", NULL, false, TICKS / 3},
-        {NULL, "/srv/[ac]\\.py", NULL, false, TICKS + TICKS / 3},
-        {NULL, "/srv/c", "^<module>$", false, TICKS / 6},
-        {NULL, NULL, "f[1-9]", false, 8 + TICKS / 3},
-        {NULL, "no such thing", NULL, false, 0},
+        {NULL, "worker", NULL, NULL, false, TICKS / 3},
+        {NULL, "41", NULL, NULL, false, TICKS / 3},
+        {NULL, "Thread-1", NULL, NULL, false, 0}, /* it is called so no more */
+        {NULL, NULL, NULL, NULL, true, TICKS},
+        {NULL, NULL, "^poll$", NULL, false, TICKS / 3},
+        {NULL, NULL, "/srv/[ac]\\.py", NULL, false, TICKS + TICKS / 3},
+        {NULL, NULL, "/srv/c", "^<module>$", false, TICKS / 6},
+        {NULL, NULL, NULL, "f[1-9]", false, 8 + TICKS / 3},
+        {NULL, NULL, "no such thing", NULL, false, 0},
+        {"40", NULL, NULL, NULL, false, TICKS + TICKS / 3},
+        {"app", "worker", NULL, NULL, false, TICKS / 3},
+        {"41", NULL, NULL, NULL, false, 0},
+        {"worker", NULL, NULL, NULL, false, 0},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct selection selection = {.main_only = rows[i].main_only};
+        if (rows[i].process != NULL) {
+            selection_add(&selection.processes, rows[i].process);
+        }
         if (rows[i].thread != NULL) {
             selection_add(&selection.threads, rows[i].thread);
         }
@@ -703,7 +712,7 @@ int main(void) {
         cmocka_unit_test(test_no_output),
         cmocka_unit_test(test_nothing_recorded),
         cmocka_unit_test(test_ranges),
-        cmocka_unit_test(test_threads_and_expressions),
+        cmocka_unit_test(test_processes_threads_and_expressions),
         cmocka_unit_test(test_bad_expressions),
         cmocka_unit_test(test_varints),
     };
