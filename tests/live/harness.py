@@ -497,23 +497,33 @@ def every():
 
 
 def each_version():
-    """One interpreter for each version."""
+    """One interpreter for each version and flavour."""
     return interpreters.find_one_each()
+
+
+def each_default():
+    """One interpreter for each version, as it is by default."""
+    return [i for i in each_version() if not i.is_free_threaded]
+
+
+def free_threaded():
+    """Those without a GIL."""
+    return [i for i in every() if i.is_free_threaded]
 
 
 def three():
     """The oldest, the middle one and the newest."""
-    found = each_version()
+    found = each_default()
     return [found[0], found[len(found) // 2], found[-1]] if len(found) > 2 else found
 
 
 def newest():
-    return each_version()[-1:]
+    return each_default()[-1:]
 
 
 def with_a_jit():
     """Those that may have been built with a just-in-time compiler."""
-    return [i for i in every() if i.minor >= 14]
+    return [i for i in every() if i.minor >= 14 and not i.is_free_threaded]
 
 
 def newest_here():

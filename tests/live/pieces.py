@@ -47,10 +47,6 @@ def knowing_program(name):
         Path(_folder.name, name), sources, f"-I{TREE}", "-g", sanitizers, "-fno-sanitize-recover=all")
 
 
-def is_free_threaded(interpreter):
-    return interpreter.label.endswith(interpreters.FREE_THREADED)
-
-
 def start_script(interpreter, script, *arguments):
     """Starts the interpreter on a script; its standard output is a pipe."""
     command = [*interpreters.enter_command(interpreter.root), interpreter.python, "-I", "-", *arguments]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness import (
     TARGET_ENVIRONMENT, Skip, case, every, expect, expect_equal, interpreters, main, with_a_jit)
-from pieces import is_free_threaded, knowing_program
+from pieces import knowing_program
 
 TARGET = Path(__file__).with_name("callsites_target.py")
 
@@ -88,7 +88,7 @@ def start(work, interpreter, mode, **environment):
     target = work.start(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env={**TARGET_ENVIRONMENT, **environment})
-    label = f"3.{interpreter.minor}" + ("t" if is_free_threaded(interpreter) else "")
+    label = f"3.{interpreter.minor}" + ("t" if interpreter.is_free_threaded else "")
     return target, Facts(work, target.pid, label)
 
 
@@ -184,7 +184,7 @@ NAMED_IN = {
 
 
 def specialises(interpreter):
-    return interpreter.minor >= (14 if is_free_threaded(interpreter) else 11)
+    return interpreter.minor >= (14 if interpreter.is_free_threaded else 11)
 
 
 def expect_names(interpreter, edges):

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from harness import BOUND, Skip, case, every, expect, expect_equal, main
-from pieces import compile_program, is_free_threaded, knowing_program, start_script
+from pieces import compile_program, knowing_program, start_script
 
 HERE = Path(__file__).parent
 MULTIARCH = "x86_64-linux-gnu"
@@ -48,7 +48,7 @@ def our_layout(label, published=None):
 
 def include_folder(interpreter):
     prefix = Path((interpreter.root or "") + interpreter.python).parent.parent
-    flavour = "t" if is_free_threaded(interpreter) else ""
+    flavour = "t" if interpreter.is_free_threaded else ""
     folder = prefix / "include" / f"python3.{interpreter.minor}{flavour}"
     if not (folder / "internal" / "pycore_pystate.h").exists():
         raise Skip(f"no headers in {folder}")
@@ -90,11 +90,11 @@ def compare_with_headers(work, interpreter, free_threaded):
 
 @case(over=every)
 def headers(work, interpreter):
-    compare_with_headers(work, interpreter, is_free_threaded(interpreter))
+    compare_with_headers(work, interpreter, interpreter.is_free_threaded)
 
 
 def with_both_flavours():
-    return [i for i in every() if i.minor >= 13 and not is_free_threaded(i)]
+    return [i for i in every() if i.minor >= 13 and not i.is_free_threaded]
 
 
 @case(over=with_both_flavours)
@@ -124,7 +124,7 @@ def hidden_from_the_headers(_work, interpreter):
 def published_by_the_interpreter(_work, interpreter):
     """Where this fails the version has moved something: then the fields that it does not publish
     have to be looked at too."""
-    label = label_of(interpreter, is_free_threaded(interpreter))
+    label = label_of(interpreter, interpreter.is_free_threaded)
     ours = our_layout(label)
     published = output_of(interpreter, "published_dump.py", ours["choice published_bytes"])
     filled = our_layout(label, published)

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from harness import BOUND, case, every, expect, expect_equal, main
-from pieces import is_free_threaded, knowing_program, start_script
+from pieces import knowing_program, start_script
 
 DUMP = Path(__file__).with_name("lines_dump.py")
 # Fewer would mean that the interpreter's side was not what it should be.
@@ -14,7 +14,7 @@ CODES, INSTRUCTIONS, STEPS_BACK = 2000, 50000, 500
 
 def compare(interpreter):
     """What lines_check found: ({name: count}, everything that it said)."""
-    version = [str(interpreter.minor), str(int(is_free_threaded(interpreter)))]
+    version = [str(interpreter.minor), str(int(interpreter.is_free_threaded))]
     with start_script(interpreter, DUMP) as dumping:
         done = subprocess.run(
             [knowing_program("lines_check"), *version], stdin=dumping.stdout,

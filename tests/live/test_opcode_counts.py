@@ -6,7 +6,6 @@ from collections import Counter
 
 from harness import (
     case, each_version, expect, expect_equal, main, parse_collapsed)
-from pieces import is_free_threaded
 
 FEW = 50  # samples: fewer say nothing about how they are distributed
 
@@ -62,7 +61,7 @@ def counts_of_a_loop(work, interpreter):
 
 def specialises(interpreter):
     """From 3.11 on, free-threaded from 3.14 on."""
-    return interpreter.minor >= (14 if is_free_threaded(interpreter) else 11)
+    return interpreter.minor >= (14 if interpreter.is_free_threaded else 11)
 
 
 @case(over=each_version)

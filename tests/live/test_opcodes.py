@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from harness import BOUND, case, every, expect, expect_equal, main
-from pieces import is_free_threaded, knowing_program, start_script
+from pieces import knowing_program, start_script
 
 DUMP = Path(__file__).with_name("opcodes_dump.py")
 # Fewer would mean that the interpreter's side was not what it should be.
@@ -33,7 +33,7 @@ def opcodes(_work, interpreter):
     expect(counts["codes"] >= CODES and counts["instructions"] >= INSTRUCTIONS, "too few", *said)
     expect(counts["prefixed"] >= PREFIXED, "too few with EXTENDED_ARG", *said)
     # Specialisation came with 3.11 (free-threaded with 3.14), hidden instructions with 3.12.
-    specialises = interpreter.minor >= (14 if is_free_threaded(interpreter) else 11)
+    specialises = interpreter.minor >= (14 if interpreter.is_free_threaded else 11)
     expect(counts["specialised"] >= SPECIALISED or not specialises, "too few specialised", *said)
     expect(counts["hidden"] >= HIDDEN or interpreter.minor < 12, "too few hidden", *said)
 

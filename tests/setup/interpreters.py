@@ -18,7 +18,9 @@ from typing import Optional
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from setup import roots  # noqa: E402
 
-FREE_THREADED = "freethreaded"
+# The free-threaded builds that there may be, and whether the long set has to have it: a mirror may
+# lack the source of what is not yet in a release.
+FREE_THREADED = (("3.13", True), ("3.14", False), ("3.15", False))
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Interpreter:
     python: str  # as seen from within its root; "" if not found
     required: bool  # not having it is a failure
     why_missing: str  # "" if found
+    is_free_threaded: bool = False
 
     @property
     def is_found(self):
@@ -99,15 +102,22 @@ def find_own(minors):
     return list(found.values())
 
 
-def find_free_threaded():
-    """What freethreaded.sh made; part of the long set, so required only there."""
-    root = roots.roots_folder() / "trixie"
-    python = next(iter(sorted((root / "opt" / FREE_THREADED / "bin").glob("python3.*t"))), None)
-    label, missing = f"debian-trixie-{FREE_THREADED}", "not made: run tests/setup/freethreaded.sh"
-    answer = ask(f"/opt/{FREE_THREADED}/bin/{python.name}", str(root)) if python else None
+def find_free_threaded(version, required):
+    """What freethreaded.sh made of a version."""
+    python = f"/opt/python{version}t/bin/python{version}t"
+    root = next((r for r in sorted(roots.roots_folder().glob("*/")) if (r / python[1:]).exists()), None)
+    answer = ask(python, str(root)) if root else None
     if not answer:
-        return Interpreter(label, "3.13", None, "", is_required_here(), missing)
-    return Interpreter(label, answer[0], str(root), answer[1], is_required_here(), "")
+        why = f"{root}{python} does not start" if root else "not made: run tests/setup/freethreaded.sh"
+        return Interpreter(f"debian-{version}t", version, None, "", required, why, True)
+    return Interpreter(f"debian-{root.name}-{version}t", *answer[:1], str(root), answer[1], required, "", True)
+
+
+def find_all_free_threaded(long):
+    """The long set has to have some of them; else those count that are there."""
+    found = [find_free_threaded(version, long and required and is_required_here())
+             for version, required in FREE_THREADED]
+    return [i for i in found if long or i.is_found]
 
 
 def minor_of(version):
@@ -127,14 +137,14 @@ def find_all(long):
     for version in [v for v, _ in table if v not in known]:
         why = f"nobody has to have it, and neither PATH nor pyenv has a python{version}"
         interpreters.append(Interpreter(f"any-{version}", version, None, "", False, why))
-    interpreters += [find_free_threaded()] if long else []
+    interpreters += find_all_free_threaded(long)
     return tuple(sorted(interpreters, key=in_order))
 
 
 def find(long=None):
     """Every Python of the set and every other one that is here, oldest first, found or not.
 
-    `long` adds the long set; the default is what PYROMETER_LONG says.
+    `long` adds what the long set should have; the default is what PYROMETER_LONG says.
     """
     return list(find_all(bool(os.environ.get("PYROMETER_LONG")) if long is None else long))
 
@@ -144,8 +154,7 @@ def find_one_each():
     chosen = {}
     for interpreter in sorted(find(), key=lambda i: i.root is None):
         if interpreter.is_found:
-            flavour = interpreter.label.endswith(FREE_THREADED)
-            chosen.setdefault((interpreter.minor, flavour), interpreter)
+            chosen.setdefault((interpreter.minor, interpreter.is_free_threaded), interpreter)
     return sorted(chosen.values(), key=in_order)
 
 
