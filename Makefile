@@ -38,7 +38,7 @@ FLAGS_C  := -std=gnu11 -pthread $(INCLUDES) -DPYROMETER_VERSION='"$(VERSION)"' $
 COMPILE   = $(CC) $(CPPFLAGS) $(FLAGS_C) $(CFLAGS)
 LINK      = $(CC) -pthread $(if $(SAN),-fsanitize=$(SAN)) $(CFLAGS) $(LDFLAGS)
 
-FOLDERS := profiler profiler/base profiler/model profiler/recording reader target-runtime target-runtime/layouts target-runtime/opcodes exporters tui
+FOLDERS := profiler profiler/base profiler/dump profiler/model profiler/recording reader target-runtime target-runtime/layouts target-runtime/opcodes exporters tui
 OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(FOLDERS:=/*.c)))
 MAIN    := $(BUILD)/profiler/main.o
 LIBRARY := $(BUILD)/libpyrometer.a

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "profiler/dump.h"
+#include "profiler/dump/dump.h"
 #include "profiler/help.h"
 #include "profiler/identity.h"
 #include "profiler/launch.h"
@@ -148,37 +148,6 @@ static int with_profile(struct options *options, int (*verb)(struct profile *)) 
     int result = status == STATUS_OK ? verb(&profile) : report_failure(&error);
     outputs_deinit(&profile.outputs);
     trace_deinit(&profile.trace);
-    return result;
-}
-
-static int dump(struct options *options) {
-    struct process process;
-    struct trace trace;
-    struct error error = {0};
-    struct dumped_thread *threads;
-    size_t count;
-    if (process_open(&process, options->pid, &error) != STATUS_OK ||
-        trace_init(&trace, false, &error) != STATUS_OK) {
-        return report_failure(&error);
-    }
-    trace.run.pid = (uint32_t)process.pid;
-    identity_begin_run(&trace, &process, options->mode, options->interval_ns);
-    int result = EXIT_DONE;
-    if (dump_take(&process, &trace, &options->filter, options->is_blocking, &threads, &count,
-                  &error) != STATUS_OK) {
-        result = report_failure(&error);
-    } else if (options->is_json) {
-        dump_print_json(&trace, threads, count, stdout);
-    } else {
-        dump_print_text(&trace, threads, count, stdout);
-    }
-    if (fflush(stdout) != 0 && result == EXIT_DONE) {
-        error_set(&error, STATUS_NO_OUTPUT, "writing to standard output");
-        result = report_failure(&error);
-    }
-    free(threads);
-    trace_deinit(&trace);
-    process_close(&process);
     return result;
 }
 

@@ -1,0 +1,20 @@
+/* What was dumped, for people and for programs. */
+#ifndef PYROMETER_PROFILER_DUMP_SHOW_H
+#define PYROMETER_PROFILER_DUMP_SHOW_H
+
+#include <cjson/cJSON.h>
+
+#include "profiler/base/buffer.h"
+#include "profiler/dump/take.h"
+
+/* "sleeping" for S; NULL when that is not known. */
+const char *show_state(char kernel_state);
+
+/* Like a traceback: for each thread, the most recent call last, with the source where the trace has
+ * it. */
+void show_text(const struct trace *trace, const struct dumped_process *dumped, struct buffer *out);
+
+/* As docs/dump.schema.json says. The caller deletes it. */
+cJSON *show_json(const struct trace *trace, const struct dumped_process *dumped);
+
+#endif

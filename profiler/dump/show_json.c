@@ -1,0 +1,71 @@
+#include "profiler/dump/show.h"
+#include "profiler/dump/source_line.h"
+
+static void add_text(cJSON *json, const char *name, const struct trace *trace,
+                     struct string_id id) {
+    cJSON_AddStringToObject(json, name, trace_string(trace, id));
+}
+
+static void add_if_known(cJSON *json, const char *name, uint32_t value) {
+    if (value != 0) {
+        cJSON_AddNumberToObject(json, name, value);
+    }
+}
+
+static void add_source(cJSON *json, const struct trace *trace, const struct trace_frame *frame) {
+    struct source_line line;
+    if (source_line_of(trace, frame, &line)) {
+        cJSON_AddStringToObject(json, "source", line.text.data);
+    }
+    source_line_free(&line);
+}
+
+static cJSON *frame_json(const struct trace *trace, struct frame_id id) {
+    const struct trace_frame *frame = trace_frame(trace, id);
+    const struct trace_function *function = trace_function(trace, frame->function);
+    cJSON *json = cJSON_CreateObject();
+    add_text(json, "function", trace, function->name);
+    add_text(json, "file", trace, function->file);
+    cJSON_AddNumberToObject(json, "line", frame->line);
+    add_if_known(json, "end_line", frame->end_line);
+    add_if_known(json, "column", frame->column);
+    add_if_known(json, "end_column", frame->end_column);
+    add_source(json, trace, frame);
+    return json;
+}
+
+static void add_frames(cJSON *json, const struct trace *trace, struct stack_id leaf) {
+    cJSON *frames = cJSON_AddArrayToObject(json, "frames");
+    for (struct stack_id at = leaf; at.id != 0; at = trace_stack(trace, at)->parent) {
+        cJSON_AddItemToArray(frames, frame_json(trace, trace_stack(trace, at)->frame));
+    }
+}
+
+static cJSON *thread_json(const struct trace *trace, const struct dumped_thread *dumped) {
+    const struct trace_thread *thread = trace_thread(trace, dumped->thread);
+    const char *state = show_state(dumped->kernel_state);
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddNumberToObject(json, "tid", thread->tid);
+    add_text(json, "name", trace, thread->name);
+    cJSON_AddBoolToObject(json, "main", thread->is_main != 0);
+    if (state != NULL) {
+        cJSON_AddStringToObject(json, "state", state);
+    }
+    cJSON_AddBoolToObject(json, "complete", (dumped->flags & SAMPLE_TRUNCATED) == 0);
+    cJSON_AddBoolToObject(json, "verified", (dumped->flags & SAMPLE_UNVERIFIED) == 0);
+    add_frames(json, trace, dumped->stack);
+    return json;
+}
+
+cJSON *show_json(const struct trace *trace, const struct dumped_process *dumped) {
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddNumberToObject(json, "pid", dumped->pid);
+    add_text(json, "process", trace, dumped->name);
+    add_text(json, "command", trace, dumped->command);
+    add_text(json, "python", trace, dumped->python_version);
+    cJSON *threads = cJSON_AddArrayToObject(json, "threads");
+    for (size_t i = 0; i < dumped->thread_count; i++) {
+        cJSON_AddItemToArray(threads, thread_json(trace, &dumped->threads[i]));
+    }
+    return json;
+}

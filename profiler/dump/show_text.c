@@ -1,0 +1,104 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/text.h"
+#include "profiler/dump/show.h"
+#include "profiler/dump/source_line.h"
+
+static const struct {
+    char letter;
+    const char *name;
+} states[] = {
+    /* Linux fs/proc/array.c, task_state_array. */
+    {'R', "running"}, {'S', "sleeping"}, {'D', "waiting for a device"},
+    {'I', "idle"},    {'T', "stopped"},  {'t', "held by its tracer"},
+    {'Z', "ended"},   {'X', "ended"},
+};
+
+const char *show_state(char kernel_state) {
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        if (states[i].letter == kernel_state) {
+            return states[i].name;
+        }
+    }
+    return NULL;
+}
+
+/* Text of the target, on one line and without power over the terminal. */
+static void append_text(const struct trace *trace, struct string_id id, struct buffer *out) {
+    text_append_escaped(out, trace_string(trace, id), "");
+}
+
+/* ---- frames ---- */
+
+/* Marks the columns of what runs, as Python's own tracebacks do, unless it is the whole line. */
+static void append_carets(const struct source_line *line, struct buffer *out) {
+    if (line->mark_columns == 0 || line->mark_columns == text_columns(line->text.data)) {
+        return;
+    }
+    buffer_printf(out, "    %*s", (int)line->mark_at, "");
+    for (size_t i = 0; i < line->mark_columns; i++) {
+        buffer_append(out, "^", 1);
+    }
+    buffer_append(out, "\n", 1);
+}
+
+static void append_python_frame(const struct trace *trace, const struct trace_frame *frame,
+                                struct buffer *out) {
+    const struct trace_function *function = trace_function(trace, frame->function);
+    struct source_line line;
+    bool has_source = source_line_of(trace, frame, &line);
+    buffer_printf(out, "  File \"");
+    append_text(trace, function->file, out);
+    buffer_printf(out, "\", line %u", frame->line);
+    if (!has_source && frame->column != 0) {
+        buffer_printf(out, ", column %u", frame->column);
+    }
+    buffer_printf(out, ", in ");
+    append_text(trace, function->name, out);
+    buffer_printf(out, "\n");
+    if (has_source) {
+        buffer_printf(out, "    %s\n", line.text.data);
+        append_carets(&line, out);
+    }
+    source_line_free(&line);
+}
+
+static void append_frame(const struct trace *trace, struct frame_id id, struct buffer *out) {
+    const struct trace_frame *frame = trace_frame(trace, id);
+    if (frame->kind == FRAME_PYTHON) {
+        append_python_frame(trace, frame, out);
+        return;
+    }
+    buffer_printf(out, "  ");
+    append_text(trace, trace_function(trace, frame->function)->name, out);
+    buffer_printf(out, "\n");
+}
+
+/* ---- threads ---- */
+
+static void append_thread(const struct trace *trace, const struct dumped_thread *dumped,
+                          struct buffer *out) {
+    const struct trace_thread *thread = trace_thread(trace, dumped->thread);
+    const char *state = show_state(dumped->kernel_state);
+    uint32_t depth;
+    buffer_printf(out, "\nThread %u \"", thread->tid);
+    append_text(trace, thread->name, out);
+    buffer_printf(out, "\"%s%s%s%s%s\n", thread->is_main ? " (main)" : "", state != NULL ? " " : "",
+                  state != NULL ? state : "", dumped->stack.id == 0 ? " (no Python code)" : "",
+                  (dumped->flags & SAMPLE_UNVERIFIED) != 0 ? " (moved while it was read)" : "");
+    struct stack_id *path = take_path(trace, dumped->stack, &depth);
+    for (uint32_t at = 0; at < depth; at++) {
+        append_frame(trace, trace_stack(trace, path[at])->frame, out);
+    }
+    free(path);
+}
+
+void show_text(const struct trace *trace, const struct dumped_process *dumped, struct buffer *out) {
+    buffer_printf(out, "Process %u (", dumped->pid);
+    append_text(trace, dumped->command, out);
+    buffer_printf(out, "), Python %s\n", trace_string(trace, dumped->python_version));
+    for (size_t i = 0; i < dumped->thread_count; i++) {
+        append_thread(trace, &dumped->threads[i], out);
+    }
+}

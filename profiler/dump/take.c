@@ -1,0 +1,199 @@
+#define _GNU_SOURCE
+#include "profiler/dump/take.h"
+
+#include <stdlib.h>
+
+#include "profiler/base/arena.h"
+#include "profiler/base/clock.h"
+#include "profiler/session.h"
+#include "profiler/signals.h"
+#include "profiler/sources.h"
+
+enum {
+    LOOKS = 100, /* until every stack is whole and stood still; a busy thread may never do so */
+};
+
+/* ---- taking ---- */
+
+static bool is_all_verified(const struct dumped_thread *threads, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if ((threads[i].flags & (SAMPLE_UNVERIFIED | SAMPLE_MENDED)) != 0 ||
+            threads[i].has_doubts) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* One look; replaces what an earlier one gave. */
+static enum status look_once(struct session *session, struct roster *roster,
+                             struct histogram *pauses, struct dumped_thread **out,
+                             size_t *count_out) {
+    const struct raw_look *look;
+    uint64_t now_ns = clock_monotonic_ns();
+    enum status status = session_look(session, pauses, &look);
+    if (status == STATUS_OK) {
+        status = resolve_check(session->resolve, look, now_ns);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    roster_meet(roster, look, now_ns);
+    free(*out);
+    *out = memory_zeroed(look->thread_count + 1, sizeof **out);
+    *count_out = 0;
+    for (size_t i = 0; i < look->thread_count; i++) {
+        const struct raw_thread *thread = &look->threads[i];
+        struct member member = roster_member(roster, thread, true);
+        if (!member.is_wanted) {
+            continue;
+        }
+        struct resolved resolved = {0};
+        if (thread->frame_count > 0 || !thread->is_complete) {
+            resolved = resolve_stack(session->resolve, look, thread, now_ns);
+            walk_doubt(session->walk, thread->slot, resolved.doubt_depth);
+        }
+        (*out)[(*count_out)++] = (struct dumped_thread){.thread = member.thread,
+                                                        .stack = resolved.stack,
+                                                        .flags = resolved.flags,
+                                                        .has_doubts = resolved.has_doubts};
+    }
+    return STATUS_OK;
+}
+
+/* The main thread first, then by thread id. */
+static int compare_threads(const void *a, const void *b, void *context) {
+    const struct trace_thread *one =
+        trace_thread(context, ((const struct dumped_thread *)a)->thread);
+    const struct trace_thread *other =
+        trace_thread(context, ((const struct dumped_thread *)b)->thread);
+    if (one->is_main != other->is_main) {
+        return one->is_main ? -1 : 1;
+    }
+    return one->tid < other->tid ? -1 : one->tid > other->tid;
+}
+
+/* A look that was not held is taken again; one that was is final. */
+static enum status look_until_verified(struct session *session, struct trace *trace,
+                                       const struct take_plan *plan, struct dumped_process *out) {
+    struct roster *roster = roster_create(session, trace, plan->filter);
+    enum status status = STATUS_OK;
+    for (int looks = 0; looks < LOOKS && !signals_want_stop(); looks++) {
+        status = look_once(session, roster, &trace->pauses, &out->threads, &out->thread_count);
+        bool is_over = status == STATUS_OK ? is_all_verified(out->threads, out->thread_count)
+                                           : status != STATUS_NOT_HELD;
+        if (is_over) {
+            break;
+        }
+    }
+    roster_read_names(roster, clock_monotonic_ns(), true);
+    roster_destroy(roster);
+    return status;
+}
+
+/* ---- what the kernel says ---- */
+
+struct kernel_state {
+    uint32_t tid;
+    char letter;
+};
+
+struct kernel_states {
+    struct kernel_state *all;
+    size_t count;
+};
+
+static void read_kernel_states(const struct process *process, struct kernel_states *out) {
+    struct thread_ids *ids = NULL;
+    out->count = process_threads(process, &ids);
+    out->all = memory_zeroed(out->count + 1, sizeof *out->all);
+    for (size_t i = 0; i < out->count; i++) {
+        struct thread_state state = {0};
+        bool is_known = process_thread_state(process->pid, ids[i].outer, &state);
+        out->all[i] = (struct kernel_state){(uint32_t)ids[i].outer, is_known ? state.letter : 0};
+    }
+    free(ids);
+}
+
+static void note_kernel_states(const struct kernel_states *states, const struct trace *trace,
+                               struct dumped_process *dumped) {
+    for (size_t i = 0; i < dumped->thread_count; i++) {
+        struct dumped_thread *thread = &dumped->threads[i];
+        uint32_t tid = trace_thread(trace, thread->thread)->tid;
+        for (size_t k = 0; k < states->count; k++) {
+            thread->kernel_state =
+                states->all[k].tid == tid ? states->all[k].letter : thread->kernel_state;
+        }
+    }
+}
+
+/* ---- a process ---- */
+
+/* The states are those of before a stop, which would change them, or else of after the last look.
+ */
+static enum status look_at_threads(struct session *session, struct trace *trace,
+                                   const struct take_plan *plan, struct dumped_process *out) {
+    struct kernel_states states = {0};
+    if (plan->is_blocking) {
+        read_kernel_states(session->process, &states);
+    }
+    enum status status = look_until_verified(session, trace, plan, out);
+    if (!plan->is_blocking) {
+        read_kernel_states(session->process, &states);
+    }
+    note_kernel_states(&states, trace, out);
+    free(states.all);
+    qsort_r(out->threads, out->thread_count, sizeof *out->threads, compare_threads, trace);
+    return status;
+}
+
+static void capture_sources(const struct process *process, struct trace *trace) {
+    struct sources sources;
+    sources_open(&sources, process);
+    sources_capture(&sources, trace);
+    sources_close(&sources);
+}
+
+enum status take_process(const struct process *process, struct trace *trace,
+                         const struct take_plan *plan, struct dumped_process *out,
+                         struct error *error) {
+    struct session session;
+    struct stopper stopper = {0};
+    *out = (struct dumped_process){.pid = (uint32_t)process->pid,
+                                   .name = trace->run.process_name,
+                                   .command = trace->run.command};
+    enum status status = session_wait(&session, process, trace, false, 0, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    out->python_version = trace->run.python_version;
+    if (plan->is_blocking) {
+        status = stopper_open(&stopper, process, STOPPER_BOUND_NS, error);
+        session_block(&session, &stopper);
+    }
+    if (status == STATUS_OK) {
+        status = look_at_threads(&session, trace, plan, out);
+        if (status != STATUS_OK) {
+            error_set(error, status, "looking at the threads of process %d", (int)process->pid);
+        }
+    }
+    stopper_close(&stopper, NULL);
+    session_close(&session);
+    capture_sources(process, trace);
+    return status;
+}
+
+void take_free(struct dumped_process *dumped) {
+    free(dumped->threads);
+    *dumped = (struct dumped_process){0};
+}
+
+struct stack_id *take_path(const struct trace *trace, struct stack_id leaf, uint32_t *depth_out) {
+    *depth_out = leaf.id != 0 ? trace_stack(trace, leaf)->depth : 0;
+    struct stack_id *path = memory_zeroed(*depth_out + 1, sizeof *path);
+    for (uint32_t i = *depth_out; i > 0; i--) {
+        path[i - 1] = leaf;
+        leaf = trace_stack(trace, leaf)->parent;
+    }
+    return path;
+}
