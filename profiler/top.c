@@ -44,7 +44,7 @@ static void tick(void *context, const struct health *health) {
     if (window_is_due(&live->window, health->duration_ns)) {
         uint64_t cpu_ns = process_cpu_ns(live->process);
         live->target_cpu_ns = cpu_ns > live->target_cpu_ns ? cpu_ns : live->target_cpu_ns;
-        window_offer(&live->window, &live->trace, live->target_cpu_ns);
+        window_offer(&live->window, live->target_cpu_ns);
     }
 }
 
@@ -143,7 +143,7 @@ static int show(struct live_view *live, struct error *error) {
     enum sampler_end end = END_ASKED;
     enum status status = sample(live, &end, error);
     if (status == STATUS_OK) {
-        window_end(&live->window, &live->trace, live->target_cpu_ns);
+        window_end(&live->window, live->target_cpu_ns);
     }
     if (status == STATUS_OK && end == END_TARGET && live->trace.health.samples > 0) {
         viewer_wait(live->viewer);

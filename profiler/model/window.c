@@ -8,16 +8,33 @@
 #include "profiler/base/arena.h"
 #include "profiler/base/clock.h"
 
+/* ---- tables ---- */
+
+static void init_cells(struct table *table) {
+    table_init(table, sizeof(struct window_cell), offsetof(struct window_cell, samples));
+}
+
+static void init_waits(struct table *table) {
+    table_init(table, sizeof(struct wait), offsetof(struct wait, weight_ns));
+}
+
+static void clear_table(struct table *table, void (*init)(struct table *)) {
+    table_deinit(table);
+    init(table);
+}
+
 static void init_tallies(struct table *table) {
     table_init(table, sizeof(struct trace_tally), offsetof(struct trace_tally, samples));
 }
 
-static void clear_tallies(struct table *table) {
-    table_deinit(table);
-    init_tallies(table);
+static void add_cell(struct table *table, const struct window_cell *cell) {
+    struct window_cell key = {.thread = cell->thread, .stack = cell->stack, .state = cell->state};
+    struct window_cell *row = table_row(table, table_intern(table, &key));
+    row->samples += cell->samples;
+    row->weight_ns += cell->weight_ns;
 }
 
-static void add_tally(struct table *table, const struct trace_tally *cell) {
+static void add_tally(struct table *table, const struct window_cell *cell) {
     struct trace_tally key = {.thread = cell->thread, .stack = cell->stack};
     struct trace_tally *row = table_row(table, table_intern(table, &key));
     row->samples += cell->samples;
@@ -30,17 +47,33 @@ void window_init(struct window *out) {
     enum status status = trace_init(&out->trace, false, NULL);
     assert(status == STATUS_OK); /* without a timeline nothing can fail */
     (void)status;
-    init_tallies(&out->open);
-    init_tallies(&out->totals);
+    init_cells(&out->open.cells);
+    init_waits(&out->open.waits);
+    init_cells(&out->cells);
+    init_waits(&out->waits);
+    init_cells(&out->totals);
+    init_waits(&out->total_waits);
+}
+
+static void free_bucket(struct window_bucket *bucket) {
+    free(bucket->cells);
+    free(bucket->waits);
+    order_deinit(&bucket->order);
+    *bucket = (struct window_bucket){0};
 }
 
 void window_deinit(struct window *window) {
+    struct table *tables[] = {&window->open.cells, &window->open.waits, &window->cells,
+                              &window->waits,      &window->totals,     &window->total_waits};
     for (uint32_t i = 0; i < WINDOW_BUCKETS && window->buckets; i++) {
-        free(window->buckets[i].cells);
+        free_bucket(&window->buckets[i]);
     }
     free(window->buckets);
-    table_deinit(&window->totals);
-    table_deinit(&window->open);
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        table_deinit(tables[i]);
+    }
+    standoff_deinit(&window->open.standoff);
+    order_deinit(&window->open.order);
     trace_deinit(&window->trace);
     pthread_mutex_destroy(&window->lock);
     *window = (struct window){0};
@@ -49,15 +82,24 @@ void window_deinit(struct window *window) {
 /* ---- the sampler's side ---- */
 
 void window_push(struct window *window, const struct sample *sample) {
-    struct trace_tally cell = {sample->thread, sample->stack, 1, sample->weight_ns};
-    if (window->open.count >= WINDOW_BUCKET_CELLS_MAX && !table_find(&window->open, &cell)) {
+    struct window_open *open = &window->open;
+    struct window_cell cell = {.thread = sample->thread,
+                               .stack = sample->stack,
+                               .state = sample->state,
+                               .samples = 1,
+                               .weight_ns = sample->weight_ns};
+    if (open->cells.count >= WINDOW_BUCKET_CELLS_MAX && !table_find(&open->cells, &cell)) {
         cell.stack.id = 0;
     }
-    add_tally(&window->open, &cell);
+    add_cell(&open->cells, &cell);
+    standoff_push(&open->standoff, sample, window->from, &open->waits);
+    order_push(&open->order, sample);
+    open->held_ns += (sample->state & STATE_HAS_GIL) != 0 ? sample->weight_ns : 0;
+    open->collecting_ns += (sample->state & STATE_COLLECTING) != 0 ? sample->weight_ns : 0;
 }
 
 bool window_is_due(const struct window *window, uint64_t time_ns) {
-    return time_ns >= window->due_ns;
+    return time_ns >= window->open.due_ns;
 }
 
 /* Both tables give ids in the order of rows, so equal rows have equal ids. */
@@ -88,10 +130,13 @@ static void copy_names(struct trace *to, const struct trace *from) {
     copy_new_rows(&to->stacks, &from->stacks);
     copy_all_rows(&to->threads, &from->threads);
     copy_all_rows(&to->processes, &from->processes);
+    copy_all_rows(&to->codes, &from->codes);
+    copy_all_rows(&to->instructions, &from->instructions);
     to->run = from->run;
 }
 
 void window_begin(struct window *window, const struct trace *from) {
+    window->from = from;
     copy_names(&window->trace, from);
 }
 
@@ -99,58 +144,100 @@ static struct window_bucket *bucket_at(const struct window *window, uint64_t num
     return &window->buckets[number % WINDOW_BUCKETS];
 }
 
+static void drop_oldest_order(struct window *window) {
+    struct window_bucket *oldest = bucket_at(window, window->first_ordered++);
+    window->run_count -= oldest->order.count;
+    order_deinit(&oldest->order);
+}
+
 static void drop_oldest(struct window *window) {
     struct window_bucket *oldest = bucket_at(window, window->first);
+    if (window->first_ordered == window->first) {
+        drop_oldest_order(window);
+    }
     window->dropped = oldest->end;
     window->cell_count -= oldest->count;
-    free(oldest->cells);
-    *oldest = (struct window_bucket){0};
+    free_bucket(oldest);
     window->first++;
 }
 
-static void close_bucket(struct window *window, const struct window_mark *end) {
-    uint32_t count = window->open.count;
-    struct window_bucket bucket = {
-        memory_zeroed((size_t)count + 1, sizeof *bucket.cells),
-        count,
-        *end,
-    };
-    for (uint32_t i = 0; i < count; i++) {
-        bucket.cells[i] = *(const struct trace_tally *)table_row(&window->open, i + 1);
-        add_tally(&window->totals, &bucket.cells[i]);
+static void *rows_of(const struct table *table) {
+    uint8_t *rows = memory_zeroed((size_t)table->count + 1, table->row_bytes);
+    for (uint32_t i = 0; i < table->count; i++) {
+        memcpy(rows + (size_t)i * table->row_bytes, table_row(table, i + 1), table->row_bytes);
     }
+    return rows;
+}
+
+static void add_to_totals(struct window *window, const struct window_bucket *bucket) {
+    for (uint32_t i = 0; i < bucket->count; i++) {
+        add_cell(&window->totals, &bucket->cells[i]);
+    }
+    for (uint32_t i = 0; i < bucket->wait_count; i++) {
+        standoff_add(&window->total_waits, &bucket->waits[i]);
+    }
+}
+
+/* Makes a bucket of what is open, which is empty then. */
+static struct window_bucket close_open(struct window *window, const struct window_mark *end) {
+    struct window_open *open = &window->open;
+    standoff_settle(&open->standoff, window->from, &open->waits);
+    struct window_bucket bucket = {
+        .cells = rows_of(&open->cells),
+        .count = open->cells.count,
+        .waits = rows_of(&open->waits),
+        .wait_count = open->waits.count,
+        .order = open->order,
+        .end = *end,
+    };
+    free(bucket.order.newest);
+    bucket.order.newest = NULL;
+    open->order = (struct order){0};
+    clear_table(&open->cells, init_cells);
+    clear_table(&open->waits, init_waits);
+    return bucket;
+}
+
+static void keep_bucket(struct window *window, const struct window_bucket *bucket) {
     if (window->next - window->first == WINDOW_BUCKETS) {
         drop_oldest(window);
     }
-    window->cell_count += count;
-    *bucket_at(window, window->next++) = bucket;
+    window->cell_count += bucket->count;
+    window->run_count += bucket->order.count;
+    *bucket_at(window, window->next++) = *bucket;
     while (window->cell_count > WINDOW_CELLS_MAX && window->next - window->first > 1) {
         drop_oldest(window);
     }
-    clear_tallies(&window->open);
+    while (window->run_count > WINDOW_RUNS_MAX) {
+        drop_oldest_order(window);
+    }
 }
 
-static void hand_over(struct window *window, const struct trace *from, uint64_t target_cpu_ns) {
-    struct window_mark end = {from->health, target_cpu_ns};
+static void hand_over(struct window *window, uint64_t target_cpu_ns) {
+    const struct health *health = &window->from->health;
+    struct window_mark end = {*health, target_cpu_ns, window->open.held_ns,
+                              window->open.collecting_ns};
     if (window->next == 0) { /* what the target had used before is not of this run */
         window->start.target_cpu_ns = target_cpu_ns;
         window->dropped = window->start;
     }
-    copy_names(&window->trace, from);
-    close_bucket(window, &end);
-    window->due_ns = from->health.duration_ns + WINDOW_BUCKET_MS * NS_PER_MS;
+    copy_names(&window->trace, window->from);
+    struct window_bucket bucket = close_open(window, &end);
+    add_to_totals(window, &bucket);
+    keep_bucket(window, &bucket);
+    window->open.due_ns = health->duration_ns + WINDOW_BUCKET_MS * NS_PER_MS;
 }
 
-void window_offer(struct window *window, const struct trace *from, uint64_t target_cpu_ns) {
+void window_offer(struct window *window, uint64_t target_cpu_ns) {
     if (pthread_mutex_trylock(&window->lock) == 0) {
-        hand_over(window, from, target_cpu_ns);
+        hand_over(window, target_cpu_ns);
         pthread_mutex_unlock(&window->lock);
     }
 }
 
-void window_end(struct window *window, const struct trace *from, uint64_t target_cpu_ns) {
+void window_end(struct window *window, uint64_t target_cpu_ns) {
     pthread_mutex_lock(&window->lock);
-    hand_over(window, from, target_cpu_ns);
+    hand_over(window, target_cpu_ns);
     window->has_ended = true;
     pthread_mutex_unlock(&window->lock);
 }
@@ -169,10 +256,34 @@ static const struct window_mark *mark_before(const struct window *window, uint64
     return number > window->first ? &bucket_at(window, number - 1)->end : &window->dropped;
 }
 
-static void add_cell(struct window *window, const struct trace_tally *cell,
-                     struct thread_ref thread) {
-    if (thread.id == 0 || cell->thread.id == thread.id) {
-        add_tally(&window->trace.tallies, cell);
+static bool is_of_process(const struct window *window, struct thread_ref thread, uint32_t pid) {
+    return pid == 0 || trace_thread(&window->trace, thread)->pid == pid;
+}
+
+/* Whether a thread is among those asked for. */
+static bool is_chosen(const struct window *window, const struct window_query *query,
+                      struct thread_ref thread) {
+    return (query->thread.id == 0 || query->thread.id == thread.id) &&
+           is_of_process(window, thread, query->pid);
+}
+
+static void select_cell(struct window *window, const struct window_query *query,
+                        const struct window_cell *cell) {
+    if (is_chosen(window, query, cell->thread)) {
+        add_cell(&window->cells, cell);
+        if ((cell->state & query->states) == query->states) {
+            add_tally(&window->trace.tallies, cell);
+        }
+    }
+}
+
+/* Of one thread alone: who it waits for, and who waits for it. */
+static void select_wait(struct window *window, const struct window_query *query,
+                        const struct wait *wait) {
+    bool is_its = query->thread.id == 0 || query->thread.id == wait->waiter.id ||
+                  query->thread.id == wait->holder.id;
+    if (is_its && is_of_process(window, wait->waiter, query->pid)) {
+        standoff_add(&window->waits, wait);
     }
 }
 
@@ -193,9 +304,12 @@ static struct health health_between(const struct health *start, const struct hea
     return between;
 }
 
-static void select_totals(struct window *window, struct thread_ref thread) {
+static void select_totals(struct window *window, const struct window_query *query) {
     for (uint32_t i = 1; i <= window->totals.count; i++) {
-        add_cell(window, table_row(&window->totals, i), thread);
+        select_cell(window, query, table_row(&window->totals, i));
+    }
+    for (uint32_t i = 1; i <= window->total_waits.count; i++) {
+        select_wait(window, query, table_row(&window->total_waits, i));
     }
     if (window->next > window->first) {
         window->trace.health =
@@ -203,7 +317,19 @@ static void select_totals(struct window *window, struct thread_ref thread) {
     }
 }
 
-static void select_buckets(struct window *window, const struct window_query *query) {
+static void select_bucket(struct window *window, const struct window_query *query,
+                          const struct window_bucket *bucket) {
+    for (uint32_t i = 0; i < bucket->count; i++) {
+        select_cell(window, query, &bucket->cells[i]);
+    }
+    for (uint32_t i = 0; i < bucket->wait_count; i++) {
+        select_wait(window, query, &bucket->waits[i]);
+    }
+}
+
+/* The buckets that are asked for: from `*start_out` to the one before `*end_out`. */
+static void find_range(const struct window *window, const struct window_query *query,
+                       uint64_t *start_out, uint64_t *end_out) {
     uint64_t end = window->next;
     uint64_t newest_ns = mark_before(window, end)->health.duration_ns;
     uint64_t until_ns = newest_ns > query->back_ns ? newest_ns - query->back_ns : 0;
@@ -216,20 +342,29 @@ static void select_buckets(struct window *window, const struct window_query *que
     while (start > window->first &&
            bucket_at(window, start - 1)->end.health.duration_ns > since_ns) {
         start--;
-        const struct window_bucket *bucket = bucket_at(window, start);
-        for (uint32_t i = 0; i < bucket->count; i++) {
-            add_cell(window, &bucket->cells[i], query->thread);
-        }
+    }
+    *start_out = start;
+    *end_out = end;
+}
+
+static void select_buckets(struct window *window, const struct window_query *query) {
+    uint64_t start;
+    uint64_t end;
+    find_range(window, query, &start, &end);
+    for (uint64_t number = end; number-- > start;) {
+        select_bucket(window, query, bucket_at(window, number));
     }
     window->trace.health =
         health_between(&mark_before(window, start)->health, &mark_before(window, end)->health);
 }
 
 void window_select(struct window *window, const struct window_query *query) {
-    clear_tallies(&window->trace.tallies);
+    clear_table(&window->trace.tallies, init_tallies);
+    clear_table(&window->cells, init_cells);
+    clear_table(&window->waits, init_waits);
     window->trace.health = (struct health){0};
     if (query->span_ns == 0) {
-        select_totals(window, query->thread);
+        select_totals(window, query);
     } else {
         select_buckets(window, query);
     }
@@ -239,7 +374,8 @@ void window_reset(struct window *window) {
     while (window->next > window->first) {
         drop_oldest(window);
     }
-    clear_tallies(&window->totals);
+    clear_table(&window->totals, init_cells);
+    clear_table(&window->total_waits, init_waits);
     window->start = window->dropped;
 }
 
@@ -252,4 +388,53 @@ bool window_marks(const struct window *window, uint32_t ago, struct window_mark 
     *start_out = *mark_before(window, number);
     *end_out = bucket_at(window, number)->end;
     return true;
+}
+
+/* ---- with the order of samples ---- */
+
+static enum status extract_bucket(const struct window *window, const struct window_query *query,
+                                  const struct window_bucket *bucket, uint64_t start_ns,
+                                  struct trace *out, struct error *error) {
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < bucket->order.count && status == STATUS_OK; i++) {
+        const struct order_run *run = &bucket->order.items[i];
+        struct sample sample = run->sample;
+        if (is_chosen(window, query, sample.thread) &&
+            (sample.state & query->states) == query->states) {
+            sample.time_ns -= start_ns < sample.time_ns ? start_ns : sample.time_ns;
+            status = trace_add_many(out, &sample, run->count, error);
+        }
+    }
+    return status;
+}
+
+enum status window_extract(const struct window *window, const struct window_query *query,
+                           struct trace *out, bool *whole_out, struct error *error) {
+    struct window_query bounded = *query;
+    uint64_t start;
+    uint64_t end;
+    if (query->span_ns == 0) {
+        bounded.span_ns = UINT64_MAX;
+        bounded.back_ns = 0;
+    }
+    find_range(window, &bounded, &start, &end);
+    *whole_out = start >= window->first_ordered && (query->span_ns != 0 || window->first == 0);
+    start = start > window->first_ordered ? start : window->first_ordered;
+    const struct window_mark *before = mark_before(window, start);
+    enum status status = trace_init(out, true, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    copy_names(out, &window->trace);
+    out->health = health_between(&before->health, &mark_before(window, end)->health);
+    out->run.start_wall_ns += before->health.duration_ns;
+    for (uint64_t number = start; number < end && status == STATUS_OK; number++) {
+        const struct window_bucket *bucket = bucket_at(window, number);
+        *whole_out = *whole_out && !bucket->order.is_cut;
+        status = extract_bucket(window, query, bucket, before->health.duration_ns, out, error);
+    }
+    if (status != STATUS_OK) {
+        trace_deinit(out);
+    }
+    return status;
 }

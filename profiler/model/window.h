@@ -1,5 +1,5 @@
-/* What was sampled of late: weights of (thread, stack) over a sliding window, for whoever shows a
- * running profile.
+/* What was sampled of late: weights of (thread, stack, state) over a sliding window, for whoever
+ * shows a running profile.
  *
  * The sampler fills a bucket that only it knows, and now and then hands it over together with the
  * names that are new; it never waits: while the viewer looks, the bucket just grows. The viewer
@@ -7,8 +7,8 @@
  * is made of a trace (trees, totals, outputs) can be made of a window.
  *
  * Memory is bounded: by what is different since the start, as a trace's is, and by
- * WINDOW_CELLS_MAX cells of the past; where those do not reach as far back as asked, older time is
- * forgotten. */
+ * WINDOW_CELLS_MAX cells and WINDOW_RUNS_MAX runs of the past; where those do not reach as far back
+ * as asked, older time, or the order in it, is forgotten. */
 #ifndef PYROMETER_MODEL_WINDOW_H
 #define PYROMETER_MODEL_WINDOW_H
 
@@ -16,38 +16,72 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "profiler/model/order.h"
+#include "profiler/model/standoff.h"
 #include "profiler/model/trace.h"
 
 enum {
     WINDOW_BUCKET_MS = 250,
     WINDOW_BUCKETS = 5 * 60 * 1000 / WINDOW_BUCKET_MS, /* how far back: five minutes */
     WINDOW_CELLS_MAX = 1 << 20,
+    WINDOW_RUNS_MAX = 1 << 20,
     WINDOW_BUCKET_CELLS_MAX = 1 << 16, /* more is counted to a thread without saying its stack */
+};
+
+/* How often a thread was seen in a stack and in these states. */
+struct window_cell {
+    struct thread_ref thread;
+    struct stack_id stack;
+    uint32_t state; /* enum sample_state */
+    uint32_t reserved;
+    uint64_t samples;   /* payload */
+    uint64_t weight_ns; /* payload */
 };
 
 /* The counts of a run at the end of a bucket. */
 struct window_mark {
     struct health health;
     uint64_t target_cpu_ns; /* CPU time that the target had used */
+    uint64_t held_ns;       /* for which some thread had the GIL */
+    uint64_t collecting_ns; /* for which some thread collected garbage */
 };
 
 struct window_bucket {
-    struct trace_tally *cells;
+    struct window_cell *cells;
     uint32_t count;
+    uint32_t wait_count;
+    struct wait *waits;
+    struct order order;
     struct window_mark end;
 };
 
+/* What fills until it is handed over; the sampler's. */
+struct window_open {
+    struct table cells; /* struct window_cell */
+    struct table waits; /* struct wait */
+    struct standoff standoff;
+    struct order order;
+    uint64_t held_ns; /* these two since the start of the run */
+    uint64_t collecting_ns;
+    uint64_t due_ns; /* since the start of the run */
+};
+
 struct window {
-    struct table open; /* struct trace_tally: the bucket being filled; the sampler's */
-    uint64_t due_ns;   /* when it is to be handed over, since the start of the run; the sampler's */
-    pthread_mutex_t lock; /* of all below */
+    struct window_open open;
+    const struct trace *from; /* borrowed: the trace whose ids samples have; the sampler's */
+    pthread_mutex_t lock;     /* of all below */
     struct trace trace;  /* the names as far as known; its tallies and health are the selection's */
-    struct table totals; /* struct trace_tally: since the start, or the last reset */
+    struct table cells;  /* struct window_cell: of the selection, whatever their state */
+    struct table waits;  /* struct wait: of the selection */
+    struct table totals; /* struct window_cell: since the start, or the last reset */
+    struct table total_waits;      /* struct wait: the same */
     struct window_mark start;      /* of the totals */
     struct window_bucket *buckets; /* a ring */
-    uint64_t first; /* number of the oldest bucket kept; at number % WINDOW_BUCKETS */
-    uint64_t next;  /* number of the bucket to come */
+    uint64_t first;         /* number of the oldest bucket kept; at number % WINDOW_BUCKETS */
+    uint64_t next;          /* number of the bucket to come */
+    uint64_t first_ordered; /* number of the oldest bucket whose order is kept */
     uint64_t cell_count;
+    uint64_t run_count;
     struct window_mark dropped; /* the end of the bucket before the oldest one */
     bool has_ended;
 };
@@ -57,6 +91,8 @@ struct window_query {
     uint64_t span_ns;         /* how long; 0: since the start */
     uint64_t back_ns;         /* how long before the newest it ends; ignored since the start */
     struct thread_ref thread; /* 0: all */
+    uint32_t pid;             /* of one process; 0: all */
+    uint32_t states;          /* bits that a sample must have to be among the tallies; 0: any */
 };
 
 void window_init(struct window *out);
@@ -64,24 +100,24 @@ void window_deinit(struct window *window);
 
 /* ---- for the sampler ---- */
 
-/* Before the first sample, and before there is a viewer: says what will be profiled. */
+/* Before the first sample, and before there is a viewer: says what will be profiled, and which
+ * trace's ids samples will have. */
 void window_begin(struct window *window, const struct trace *from);
 
 void window_push(struct window *window, const struct sample *sample);
 /* Whether it is time to hand over, at this time since the start of the run. */
 bool window_is_due(const struct window *window, uint64_t time_ns);
-/* Hands over, with `from`, the trace whose ids the samples have; if the viewer is just looking,
- * nothing happens, and it is still due. */
-void window_offer(struct window *window, const struct trace *from, uint64_t target_cpu_ns);
+/* Hands over; if the viewer is just looking, nothing happens, and it is still due. */
+void window_offer(struct window *window, uint64_t target_cpu_ns);
 /* The same for the last time: waits for the viewer. */
-void window_end(struct window *window, const struct trace *from, uint64_t target_cpu_ns);
+void window_end(struct window *window, uint64_t target_cpu_ns);
 
 /* ---- for the viewer; all but the first with the lock held ---- */
 
 void window_lock(struct window *window);
 void window_unlock(struct window *window);
-/* Makes the tallies and counts of window->trace those that are asked for. Good until unlocked;
- * the tallies stay until the next selection. */
+/* Makes cells, waits, and the tallies and counts of window->trace those that are asked for. Good
+ * until the next selection. */
 void window_select(struct window *window, const struct window_query *query);
 /* Forgets what was. */
 void window_reset(struct window *window);
@@ -89,5 +125,10 @@ void window_reset(struct window *window);
  * it is not kept. */
 bool window_marks(const struct window *window, uint32_t ago, struct window_mark *start_out,
                   struct window_mark *end_out);
+/* A trace of its own of what is asked for, with the order of samples, which is not kept for longer
+ * than the buckets are: `*whole_out` says whether all of it is there. NO_OUTPUT when there is no
+ * room for it; `out` then needs no trace_deinit. Times begin at 0. */
+enum status window_extract(const struct window *window, const struct window_query *query,
+                           struct trace *out, bool *whole_out, struct error *error) MUST_CHECK;
 
 #endif
