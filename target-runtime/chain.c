@@ -88,6 +88,24 @@ static bool take_detour(struct chains *chains, const struct slot *slot, size_t f
     return true;
 }
 
+static void note_visit(struct chains *chains, uint64_t from) {
+    if (chains->visit_count == chains->visit_capacity) {
+        chains->visits = memory_grow(chains->visits, sizeof *chains->visits,
+                                     chains->visit_count + 1, &chains->visit_capacity);
+    }
+    chains->visits[chains->visit_count++] = from;
+}
+
+/* What a whole chain needed is foreseen; of a broken one its first frame alone, to which the thread
+ * itself pointed: the others may be what garbage led to. */
+static void foresee_visits(const struct chains *chains, struct slot *slot, bool is_whole) {
+    size_t count = is_whole || chains->visit_count == 0 ? chains->visit_count : 1;
+    for (size_t i = 0; i < count; i++) {
+        prediction_touch(&slot->frames, (struct remote){chains->visits[i]},
+                         chains->frame_fields.bytes);
+    }
+}
+
 /* The copy of a frame: with the thread's fields, or as foreseen, or read now. */
 static const uint8_t *view_frame(struct chains *chains, struct slot *slot, uint64_t at,
                                  enum status *status_out) {
@@ -102,15 +120,22 @@ static const uint8_t *view_frame(struct chains *chains, struct slot *slot, uint6
     const uint8_t *bytes = snapshot_view_or_read(&chains->snapshot, &slot->frame_group, from,
                                                  fields->bytes, status_out);
     if (bytes != NULL) {
-        prediction_touch(&slot->frames, from, fields->bytes);
+        note_visit(chains, from.addr);
     }
     return bytes;
+}
+
+/* Frames consist of words: what points elsewhere is none. */
+static bool is_aligned(uint64_t at) {
+    return at % sizeof(uint64_t) == 0;
 }
 
 /* One frame further down; false when it cannot be read. */
 static bool descend(struct chains *chains, struct slot *slot, struct descent *descent, size_t first,
                     uint64_t base, enum status *status_out) {
-    struct view view = {view_frame(chains, slot, descent->at, status_out), chains->frame_fields.at};
+    struct view view = {is_aligned(descent->at) ? view_frame(chains, slot, descent->at, status_out)
+                                                : NULL,
+                        chains->frame_fields.at};
     if (view.bytes == NULL) {
         return take_detour(chains, slot, first, descent->from, descent->at, descent);
     }
@@ -147,6 +172,7 @@ static bool follow_chain(struct chains *chains, struct slot *slot, uint64_t at, 
     struct link seen[NEW_LINKS];
     struct descent descent = {.at = at, .may_end = true, .seen = seen};
     size_t first = chains->look.frame_count;
+    chains->visit_count = 0;
     uint64_t milestone = 0; /* a chain that comes back to one is a circle; set ever farther apart */
     for (int depth = 0; descent.at != 0 && descent.at != milestone && depth < FRAME_LIMIT;
          depth++) {
@@ -154,6 +180,7 @@ static bool follow_chain(struct chains *chains, struct slot *slot, uint64_t at, 
             milestone = descent.at;
         }
         if (!descend(chains, slot, &descent, first, base, status_out)) {
+            foresee_visits(chains, slot, false);
             return false;
         }
     }
@@ -161,6 +188,7 @@ static bool follow_chain(struct chains *chains, struct slot *slot, uint64_t at, 
     if (is_whole && !descent.is_patched) {
         remember_links(slot, &descent);
     }
+    foresee_visits(chains, slot, is_whole);
     return is_whole;
 }
 
@@ -176,8 +204,8 @@ void chain_want(struct chains *chains, struct slot *slot) {
     if (slot->is_skipped) {
         return;
     }
-    slot->head_group = prediction_want(&slot->heads, snapshot);
-    slot->frame_group = prediction_want(&slot->frames, snapshot);
+    slot->head_group = prediction_want(&slot->heads, PREDICTION_OF_WORDS, snapshot);
+    slot->frame_group = prediction_want(&slot->frames, PREDICTION_OF_STACKS, snapshot);
     watch_want(chains, slot);
 }
 

@@ -21,6 +21,9 @@ struct chains {
     struct stretch frame_fields;
     uint32_t pointer_at; /* in the thread: the pointer to its newest frame, or to its cframe */
     uint32_t head_at;    /* in the cframe: the pointer to the newest frame */
+    uint64_t *visits;    /* what the chain that is being followed looked at, newest first */
+    size_t visit_count;
+    size_t visit_capacity;
     struct raw_look look;
 };
 

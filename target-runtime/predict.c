@@ -7,8 +7,9 @@
 #include "profiler/base/arena.h"
 
 enum {
-    NEAR_BYTES = 1024,  /* a gap this small is read along: a read's cost is in its number */
-    PIECE_BYTES = 2048, /* the first of a range; each further one is twice as long */
+    NEAR_BYTES = 4096,  /* a gap this small is read along: a read's cost is in its number */
+    PIECE_BYTES = 4096, /* the first of a range; each further one is twice as long */
+    WHOLE_BYTES = 1 << 16,
     OVERLAP_BYTES = 256,
     SLACK_BYTES = 384, /* a few frames more than the last stacks had */
     PAGE_BYTES = 4096,
@@ -46,10 +47,10 @@ static size_t last_at_or_below(const struct prediction *prediction, uint64_t add
  * they overlap by as much as is looked at together, so that nothing lies across an edge. The lower,
  * the less changes, and the longer a piece may be: each costs as much as copying a few kilobytes.
  */
-static void want_range(const struct predicted *range, struct snapshot *snapshot,
-                       struct snapshot_group *group) {
+static void want_range(const struct predicted *range, uint64_t piece_bytes,
+                       struct snapshot *snapshot, struct snapshot_group *group) {
     uint64_t end = range->end;
-    uint64_t bytes = PIECE_BYTES;
+    uint64_t bytes = piece_bytes;
     while (end - range->start > bytes + OVERLAP_BYTES) {
         uint64_t from = end - bytes - OVERLAP_BYTES;
         snapshot_want(snapshot, group, (struct remote){from}, (uint32_t)(end - from));
@@ -62,16 +63,17 @@ static void want_range(const struct predicted *range, struct snapshot *snapshot,
 /* What was touched first in the last tick, the newest frame, goes first: the less time between the
  * pointer to it and the copy of it, the better. Then what is below it, then what is above. */
 struct snapshot_group prediction_want(const struct prediction *prediction,
-                                      struct snapshot *snapshot) {
+                                      enum prediction_kind kind, struct snapshot *snapshot) {
+    uint64_t piece_bytes = kind == PREDICTION_OF_STACKS ? PIECE_BYTES : WHOLE_BYTES;
     struct snapshot_group group = snapshot_group_begin(snapshot);
     size_t lead = last_at_or_below(prediction, prediction->lead);
     size_t above = lead < prediction->count ? lead + 1 : 0;
     for (size_t i = above; i-- > 0;) {
-        want_range(&prediction->ranges[i], snapshot, &group);
+        want_range(&prediction->ranges[i], piece_bytes, snapshot, &group);
     }
     snapshot_group_turn(&group);
     for (size_t i = prediction->count; i-- > above;) {
-        want_range(&prediction->ranges[i], snapshot, &group);
+        want_range(&prediction->ranges[i], piece_bytes, snapshot, &group);
     }
     return group;
 }

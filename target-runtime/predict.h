@@ -33,9 +33,13 @@ struct prediction {
 void prediction_deinit(struct prediction *prediction);
 void prediction_clear(struct prediction *prediction);
 
+/* What lies in the ranges: stacks that grow upwards, whose upper end is to be copied first; or
+ * single words, any of which may be the one that is needed. */
+enum prediction_kind { PREDICTION_OF_STACKS, PREDICTION_OF_WORDS };
+
 /* Queues everything foreseen, as one group. */
 struct snapshot_group prediction_want(const struct prediction *prediction,
-                                      struct snapshot *snapshot);
+                                      enum prediction_kind kind, struct snapshot *snapshot);
 /* Notes that `bytes` bytes at `from` were needed. */
 void prediction_touch(struct prediction *prediction, struct remote from, uint32_t bytes);
 /* The end of a tick; `group` is what prediction_want gave for it. Forgets what was not touched for

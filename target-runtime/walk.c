@@ -297,6 +297,7 @@ void walk_destroy(struct walk *walk) {
     snapshot_deinit(&walk->chains.snapshot);
     free(walk->interpreters);
     free(walk->chains.look.threads);
+    free(walk->chains.visits);
     free(walk->chains.look.frames);
     free(walk->chains.look.sights);
     free(walk);

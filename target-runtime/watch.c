@@ -32,7 +32,7 @@ void watch_want(struct chains *chains, struct slot *slot) {
     slot->extent =
         view_want_one(snapshot, remote_at(slot->state, LAYOUT_AT(layout, thread, datastack_chunk)),
                       STACK_FIELDS * 8);
-    slot->again_group = prediction_want(&slot->doubted, snapshot);
+    slot->again_group = prediction_want(&slot->doubted, PREDICTION_OF_STACKS, snapshot);
 }
 
 static const uint8_t *view_of(const struct chains *chains, struct snapshot_group *group,
@@ -73,7 +73,7 @@ static bool mark_one(const struct chains *chains, struct slot *slot, struct raw_
 static void mark_copies(struct chains *chains, struct slot *slot, struct raw_thread *raw) {
     const struct stretch *fields = &chains->frame_fields;
     struct raw_frame *frames = chains->look.frames + raw->first_frame;
-    size_t count = slot->doubts > 0 ? doubted_count(slot, raw) : 0;
+    size_t count = slot->doubts > 0 && raw->is_complete ? doubted_count(slot, raw) : 0;
     const uint8_t *bytes =
         slot->again_group.count > 0 ? view_copy(&chains->snapshot, slot->extent) : NULL;
     for (size_t i = 0; i < count; i++) {

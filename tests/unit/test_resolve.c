@@ -344,7 +344,7 @@ static void line_of_a_call_is_mended(struct python *python) {
     settle(&bench);
     call(&bench, python_code(python, &caller), 0); /* quiet: it cannot have called from there */
     call(&bench, python_code(python, &callee), 4);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 4; i++) {
         look(&bench, 2 * NS_PER_MS);
     }
     expect_text(&bench,
