@@ -76,6 +76,7 @@ static const char *const kind_names[] = {
     [FRAME_PYTHON] = NULL, /* what is not said */
     [FRAME_MISSING] = "missing",
     [FRAME_UNVERIFIED] = "unverified",
+    [FRAME_COLLECTOR] = "collector",
 };
 
 static char *frame_text(const struct trace *trace, uint32_t id) {

@@ -3,7 +3,7 @@
 #include <stddef.h>
 
 #include "exporters/exporter.h"
-#include "profiler/mode.h"
+#include "profiler/model/mode.h"
 #include "profiler/option_rows.h"
 #include "target-runtime/runtime.h"
 
@@ -66,7 +66,7 @@ void help_print(enum verb verb, FILE *out) {
     if ((verb & VERBS_WRITING) != 0) {
         print_formats(out);
     }
-    if ((verb & VERBS_LIVE) != 0) {
+    if ((verb & (VERBS_LIVE | VERBS_READING)) != 0) {
         print_modes(out);
     }
 }

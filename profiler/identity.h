@@ -2,7 +2,7 @@
 #ifndef PYROMETER_PROFILER_IDENTITY_H
 #define PYROMETER_PROFILER_IDENTITY_H
 
-#include "profiler/mode.h"
+#include "profiler/model/mode.h"
 #include "profiler/model/trace.h"
 #include "reader/process.h"
 #include "target-runtime/runtime.h"

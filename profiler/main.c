@@ -42,9 +42,9 @@ static enum status sample(struct profile *profile, const struct process *process
                           struct error *error) {
     const struct options *options = profile->options;
     const struct sink sinks[] = {
-        {&profile->trace, push_to_trace, NULL},
-        {&profile->outputs, outputs_push, outputs_tick},
-        {&profile->live, NULL, offer_counts},
+        {&profile->trace, push_to_trace, NULL, false},
+        {&profile->outputs, outputs_push, outputs_tick, true},
+        {&profile->live, NULL, offer_counts, false},
     };
     struct sampler_plan plan = {
         .interval_ns = options->interval_ns,
@@ -53,6 +53,7 @@ static enum status sample(struct profile *profile, const struct process *process
         .filter = options->filter,
         .is_blocking = options->is_blocking,
         .lists_opcodes = options->lists_opcodes,
+        .hides_collector = options->hides_collector,
         .keep_waiting = options->verb == VERB_RUN,
         .follows = options->follows,
         .sinks = sinks,

@@ -179,7 +179,8 @@ const struct option_row option_rows[] = {
     {'i', "interval", "TIME", VERBS_LIVE, "the same as a time: 100us, 10ms", .set = set_interval},
     {'d', "duration", "TIME", VERBS_LIVE,
      "how long: 10, 0.5, 90s, 10m (default: until it ends, or Ctrl-C)", .set = set_duration},
-    {'m', "mode", "MODE", VERBS_LIVE, "which samples count (default wall)", .set = set_mode},
+    {'m', "mode", "MODE", VERBS_LIVE | VERBS_READING,
+     "which samples count (default wall, or that of the recording)", .set = set_mode},
     {'t', "thread", "TID|NAME", VERBS_ANY, "only this thread; may be given several times",
      .set = set_thread},
     {0, "main-thread", NULL, VERBS_ANY, "only the main thread", FLAG(filter.main_only)},
@@ -190,6 +191,8 @@ const struct option_row option_rows[] = {
      "stop the process for every look: exact stacks, and it runs slower", FLAG(is_blocking)},
     {0, "opcodes", NULL, VERBS_SAMPLING, "record the bytecode instruction of every leaf",
      FLAG(lists_opcodes)},
+    {0, "no-gc", NULL, VERBS_LIVE, "no frame <GC> where the garbage collector runs",
+     FLAG(hides_collector)},
     {0, "from", "TIME", VERB_REPLAY,
      "leave out what was before: seconds from the start, or -30: before the end", .set = set_from},
     {0, "to", "TIME", VERB_REPLAY, "leave out what was after", .set = set_to},
@@ -444,13 +447,14 @@ static enum status choose_formats(struct draft *draft, struct error *error) {
 /* ---- all of it ---- */
 
 static void set_defaults(struct options *options) {
-    *options = (struct options){.interval_ns = NS_PER_MS, .mode = &modes[0]};
+    *options = (struct options){.interval_ns = NS_PER_MS};
 }
 
 static enum status parse_verb(struct options *out, enum verb verb, int argc, char **argv,
                               struct error *error) {
     struct draft draft = {.options = out};
     out->verb = verb;
+    out->mode = (verb & VERBS_READING) != 0 ? NULL : &modes[0];
     enum status status = take_options(&draft, verb, argc, argv, error);
     if (status == STATUS_OK && draft.wants_help) {
         out->verb = VERB_HELP;

@@ -9,7 +9,7 @@
 
 #include "exporters/exporter.h"
 #include "profiler/base/status.h"
-#include "profiler/mode.h"
+#include "profiler/model/mode.h"
 #include "profiler/recording/selection.h"
 #include "profiler/roster.h"
 #include "profiler/verb.h"
@@ -29,10 +29,11 @@ struct options {
     struct selection selection; /* VERB_REPLAY */
     char **command;             /* VERB_RUN, VERB_TOP without a PID: NULL-terminated, borrowed */
     uint64_t interval_ns;
-    uint64_t duration_ns; /* 0: no end */
-    const struct mode *mode;
+    uint64_t duration_ns;    /* 0: no end */
+    const struct mode *mode; /* VERB_REPLAY, VERB_DIFF: NULL: that of the recording */
     struct thread_filter filter;
     bool lists_opcodes;
+    bool hides_collector;           /* no frame <GC> */
     struct output_request *outputs; /* never empty but for dump and top */
     size_t output_count;
     const char *stats_path; /* NULL: none */

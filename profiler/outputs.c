@@ -63,7 +63,8 @@ static enum status read_base(struct outputs *outputs, struct error *error) {
     }
     enum status status = trace_init(&outputs->base, true, error);
     if (status == STATUS_OK) {
-        status = reader_read_path(outputs->options->base_path, &outputs->base, &reading, error);
+        status = reader_read_path(outputs->options->base_path, outputs->options->mode,
+                                  &outputs->base, &reading, error);
     }
     reading_deinit(&reading);
     outputs->trace->base = &outputs->base;

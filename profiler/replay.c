@@ -98,7 +98,7 @@ int replay(const struct options *options) {
     enum status status =
         trace_init(&trace, !is_all || outputs_need_timeline(options, false), &error);
     if (status == STATUS_OK) {
-        status = reader_read_path(options->recording_path, &trace, &reading, &error);
+        status = reader_read_path(options->recording_path, options->mode, &trace, &reading, &error);
     }
     int result;
     if (status != STATUS_OK) {

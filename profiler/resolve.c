@@ -26,6 +26,7 @@ struct resolve {
     struct codes *codes;
     struct verify *verify;
     bool is_trusting;          /* resolve_trust */
+    bool hides_collector;      /* resolve_hide_collector */
     struct history *histories; /* by walk slot */
     size_t history_count;
     size_t history_capacity;
@@ -40,6 +41,7 @@ struct climb {
     uint64_t interpreter;
     bool is_cut;        /* there was something above it */
     bool is_remembered; /* it goes into the history */
+    size_t collected;   /* the collector is above so many frames; SIZE_MAX: above none */
     uint64_t now_ns;
     struct resolved resolved;
 };
@@ -55,6 +57,12 @@ static void push_marker(struct climb *climb, enum frame_kind kind, const char *n
     };
     climb->resolved.stack =
         trace_intern_stack(trace, climb->resolved.stack, trace_intern_frame(trace, frame));
+}
+
+static void put_collector(struct climb *climb, size_t depth) {
+    if (climb->collected == depth + 1) {
+        push_marker(climb, FRAME_COLLECTOR, "<GC>");
+    }
 }
 
 /* The rest of the stack could not be shown to belong on what there is. */
@@ -341,6 +349,7 @@ static void climb_from(struct climb *climb, size_t depth) {
             end_climb(climb, &step);
             return;
         }
+        put_collector(climb, depth);
         if (!is_good && !bridge_gap(climb, depth + 1, &step, &next)) {
             miss(climb, depth + 1, &step, &next);
             return;
@@ -351,6 +360,37 @@ static void climb_from(struct climb *climb, size_t depth) {
     }
     if (depth < climb->count) {
         give_up(climb);
+    }
+}
+
+/* The stack of a thread that has frames, all but a collector on top of it. */
+static void climb_all(struct climb *climb) {
+    /* The call that the last shared frame makes may be another one now, so it is judged again. */
+    size_t depth = shared_depth(climb);
+    if (depth == climb->count && depth == climb->history->count && !climb->is_cut &&
+        !codes_lists_opcodes(climb->resolve->codes)) {
+        climb->resolved.stack = climb->history->stacks[depth - 1];
+        return;
+    }
+    depth -= depth > 0;
+    if (depth > 0) {
+        climb->resolved.stack = climb->history->stacks[depth - 1];
+    }
+    climb->history->count = depth;
+    climb_from(climb, depth);
+}
+
+/* Frames below the collector are those of the history, those above it, finalizers, are on other
+ * stacks than without it. */
+static void note_collector(struct climb *climb, const struct raw_thread *thread) {
+    climb->collected = SIZE_MAX;
+    if (!thread->is_collecting || climb->resolve->hides_collector) {
+        return;
+    }
+    climb->collected = climb->count - thread->collected_above;
+    if (thread->collected_above > 0) {
+        climb->history->count = 0;
+        climb->is_remembered = false;
     }
 }
 
@@ -375,19 +415,9 @@ struct resolved resolve_stack(struct resolve *resolve, const struct raw_look *lo
         climb.resolved.flags = SAMPLE_TRUNCATED | SAMPLE_UNVERIFIED;
         push_marker(&climb, FRAME_MISSING, "<missing frames>");
     }
-    /* The call that the last shared frame makes may be another one now, so it is judged again. */
-    size_t depth = shared_depth(&climb);
-    if (depth == climb.count && depth == climb.history->count && !climb.is_cut &&
-        !codes_lists_opcodes(resolve->codes)) {
-        climb.resolved.stack = climb.history->stacks[depth - 1];
-        return climb.resolved;
-    }
-    depth -= depth > 0;
-    if (depth > 0) {
-        climb.resolved.stack = climb.history->stacks[depth - 1];
-    }
-    climb.history->count = depth;
-    climb_from(&climb, depth);
+    note_collector(&climb, thread);
+    climb_all(&climb);
+    put_collector(&climb, climb.count - 1);
     return climb.resolved;
 }
 
@@ -395,6 +425,10 @@ struct resolved resolve_stack(struct resolve *resolve, const struct raw_look *lo
 
 void resolve_trust(struct resolve *resolve) {
     resolve->is_trusting = true;
+}
+
+void resolve_hide_collector(struct resolve *resolve) {
+    resolve->hides_collector = true;
 }
 
 enum status resolve_check(struct resolve *resolve, const struct raw_look *look, uint64_t now_ns) {

@@ -22,6 +22,9 @@ void resolve_trust(struct resolve *resolve);
 /* From now on the newest frame of each stack says at which instruction it is. */
 void resolve_list_opcodes(struct resolve *resolve);
 
+/* From now on no frame <GC> stands for the garbage collector. */
+void resolve_hide_collector(struct resolve *resolve);
+
 /* Before the stacks of a look: makes sure that the code objects in it which are known are still
  * what they were, when there is reason to doubt it: the target says that one was freed (3.14-), or
  * the last check is old, by the age of the code object. One batched read. */

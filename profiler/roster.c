@@ -198,7 +198,7 @@ struct member roster_member(struct roster *roster, const struct raw_thread *thre
                             bool has_sample) {
     struct person *person = &roster->people[thread->slot];
     if (is_shadow(roster, person)) {
-        return (struct member){{0}, false, false};
+        return (struct member){.is_wanted = false};
     }
     if (!person->is_decided) {
         decide(roster, person);
@@ -206,7 +206,7 @@ struct member roster_member(struct roster *roster, const struct raw_thread *thre
     if (has_sample && person->is_wanted && person->thread.id == 0) {
         enter(roster, person);
     }
-    return (struct member){person->thread, person->is_wanted,
+    return (struct member){person->thread, person->tid, person->is_wanted,
                            person->has_python_name || roster->filter->main_only};
 }
 

@@ -20,6 +20,7 @@ struct thread_filter {
 
 struct member {
     struct thread_ref thread;
+    uint32_t tid; /* in our pid namespace; 0: not known */
     bool is_wanted;
     bool is_settled; /* nothing that is still to be learned of it will change is_wanted */
 };

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "profiler/base/status.h"
-#include "profiler/mode.h"
+#include "profiler/model/mode.h"
 #include "profiler/model/sink.h"
 #include "profiler/model/trace.h"
 #include "profiler/roster.h"
@@ -18,10 +18,11 @@ struct sampler_plan {
     uint64_t duration_ns; /* 0: until the target ends or the user asks */
     const struct mode *mode;
     struct thread_filter filter;
-    bool is_blocking;   /* stop the target for every look */
-    bool lists_opcodes; /* record the bytecode instruction of newest frames */
-    bool keep_waiting;  /* the process may yet execute or start a Python: wait for it */
-    bool follows;       /* profile all that is below the process as well */
+    bool is_blocking;     /* stop the target for every look */
+    bool lists_opcodes;   /* record the bytecode instruction of newest frames */
+    bool hides_collector; /* no frame for the garbage collector */
+    bool keep_waiting;    /* the process may yet execute or start a Python: wait for it */
+    bool follows;         /* profile all that is below the process as well */
     const struct sink *sinks;
     size_t sink_count;
     /* Called when the user asked for what there is so far (SIGUSR1). */

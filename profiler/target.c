@@ -31,7 +31,11 @@ static enum status finish_attaching(struct target *target, enum status status,
     if (run->plan->lists_opcodes) {
         resolve_list_opcodes(target->session.resolve);
     }
+    if (run->plan->hides_collector) {
+        resolve_hide_collector(target->session.resolve);
+    }
     target->roster = roster_create(&target->session, run->trace, &run->plan->filter);
+    target->activity = activity_create((int)target->process->pid);
     status = run->plan->is_blocking ? block(target, error) : STATUS_OK;
     if (status != STATUS_OK) {
         target_detach(target);
@@ -61,8 +65,10 @@ void target_detach(struct target *target) {
     target->run->read_calls += target->session.memory.calls;
     target->run->read_bytes += target->session.memory.bytes;
     roster_destroy(target->roster);
+    activity_destroy(target->activity);
     session_close(&target->session);
     target->roster = NULL;
+    target->activity = NULL;
 }
 
 static void close_stopper(struct target *target) {
@@ -118,9 +124,15 @@ static void count_sample(struct health *health, const struct sample *sample) {
 
 static enum status push_sample(struct run *run, const struct sample *sample) {
     enum status status = STATUS_OK;
+    bool counts = mode_keeps(run->plan->mode, sample->state);
+    if (counts) {
+        count_sample(&run->trace->health, sample);
+    }
     for (size_t i = 0; i < run->plan->sink_count && status == STATUS_OK; i++) {
         const struct sink *sink = &run->plan->sinks[i];
-        status = sink->push != NULL ? sink->push(sink->context, sample, run->error) : status;
+        if (sink->push != NULL && (counts || sink->wants_all)) {
+            status = sink->push(sink->context, sample, run->error);
+        }
     }
     return status;
 }
@@ -144,6 +156,8 @@ static enum status take_thread(struct target *target, const struct raw_look *loo
         health->lost++;
         return STATUS_OK;
     }
+    uint64_t elapsed_ns = now_ns - run->last_tick_ns;
+    uint32_t state = activity_state(target->activity, look, thread, member.tid, now_ns, elapsed_ns);
     struct resolved resolved = resolve_stack(target->session.resolve, look, thread, now_ns);
     if (resolved.stack.id == 0) {
         health->lost++;
@@ -154,13 +168,13 @@ static enum status take_thread(struct target *target, const struct raw_look *loo
     }
     struct sample sample = {
         .time_ns = now_ns - run->start_ns,
-        .weight_ns = run->plan->mode->weigh(now_ns - run->last_tick_ns),
+        .weight_ns = elapsed_ns,
         .thread = member.thread,
         .stack = resolved.stack,
         .flags = resolved.flags,
+        .state = state,
     };
     session_note(&target->session, run->trace);
-    count_sample(health, &sample);
     return push_sample(run, &sample);
 }
 

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "profiler/activity.h"
 #include "profiler/base/status.h"
 #include "profiler/model/trace.h"
 #include "profiler/roster.h"
@@ -33,6 +34,7 @@ struct target {
     const struct process *process; /* borrowed */
     struct session session;        /* zeroed while it is not attached */
     struct roster *roster;         /* NULL while it is not attached */
+    struct activity *activity;     /* the same */
     struct stopper stopper;        /* zeroed unless the plan is blocking */
     uint64_t look_samples;         /* that the last look gave */
 };

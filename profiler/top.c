@@ -105,13 +105,14 @@ static bool save(void *context, const struct trace *trace, const char *path, cha
 
 static enum status sample(struct live_view *live, enum sampler_end *end_out, struct error *error) {
     const struct options *options = live->options;
-    const struct sink sinks[] = {{live, push, tick}};
+    const struct sink sinks[] = {{live, push, tick, false}};
     struct sampler_plan plan = {
         .interval_ns = options->interval_ns,
         .duration_ns = options->duration_ns,
         .mode = options->mode,
         .filter = options->filter,
         .is_blocking = options->is_blocking,
+        .hides_collector = options->hides_collector,
         .keep_waiting = options->command != NULL,
         .follows = options->follows,
         .sinks = sinks,

@@ -19,6 +19,7 @@ struct chains {
     struct snapshot snapshot;
     struct stretch thread_fields;
     struct stretch frame_fields;
+    struct stretch exc_item_fields;
     uint32_t pointer_at; /* in the thread: the pointer to its newest frame, or to its cframe */
     uint32_t head_at;    /* in the cframe: the pointer to the newest frame */
     uint64_t *visits;    /* what the chain that is being followed looked at, newest first */

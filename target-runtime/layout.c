@@ -89,6 +89,13 @@ static const struct choice_need choice_needs[] = {
     NEED(entry_frames, ENTRY_FRAMES_FLAG, frame_is_entry),
     NEED(entry_frames, ENTRY_FRAMES_FLAG, frame_owner),
     NEED(entry_frames, ENTRY_FRAMES_OWNER, frame_owner),
+    NEED(gil_place, GIL_IN_RUNTIME, runtime_current_thread),
+    NEED(gil_place, GIL_IN_RUNTIME, runtime_gil),
+    NEED(gil_place, GIL_IN_INTERPRETER, interpreter_gil),
+    NEED(gil_place, GIL_IN_INTERPRETER, interpreter_own_gil),
+    NEED(gil_place, GIL_IN_INTERPRETER, interpreter_gil_holder),
+    NEED(gil_place, GIL_IN_INTERPRETER, interpreter_gil_locked),
+    NEED(gil_place, GIL_ABSENT, thread_state),
     NEED(dict_shape, DICT_SHAPE_SIZE, dict_keys_size),
     NEED(dict_shape, DICT_SHAPE_LOG2, dict_keys_log2_index_bytes),
     NEED(dict_shape, DICT_SHAPE_LOG2, dict_keys_kind),
@@ -113,9 +120,10 @@ static const struct {
     const char *structure;
     uint32_t bytes;
 } copied[] = {
-    {"interpreter", 65536}, {"thread", 4096}, {"cframe", 64},     {"frame_object", 256},
-    {"frame", 256},         {"code", 512},    {"object", 64},     {"unicode", 128},
-    {"bytes", 128},         {"integer", 128}, {"dict_keys", 128},
+    {"runtime", 4096},  {"exc_item", 64},      {"interpreter", 65536}, {"thread", 4096},
+    {"cframe", 64},     {"frame_object", 256}, {"frame", 256},         {"code", 512},
+    {"object", 64},     {"unicode", 128},      {"bytes", 128},         {"integer", 128},
+    {"dict_keys", 128},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

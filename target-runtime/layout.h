@@ -22,12 +22,21 @@
 #define LAYOUT_FIELDS(X)                                                                           \
     /* _PyRuntimeState */                                                                          \
     X(runtime, interpreters_head, 8, REQUIRED)                                                     \
+    X(runtime, current_thread, 8, OPTIONAL)                                                        \
+    X(runtime, gil, 8, OPTIONAL)                                                                   \
+    X(runtime, collecting, 4, OPTIONAL)                                                            \
     /* PyInterpreterState */                                                                       \
     X(interpreter, next, 8, REQUIRED)                                                              \
     X(interpreter, id, 8, REQUIRED)                                                                \
     X(interpreter, threads_head, 8, REQUIRED)                                                      \
     X(interpreter, modules, 8, REQUIRED)                                                           \
     X(interpreter, sysdict, 8, REQUIRED)                                                           \
+    X(interpreter, collecting, 4, OPTIONAL)                                                        \
+    X(interpreter, collecting_frame, 8, OPTIONAL)                                                  \
+    X(interpreter, gil, 8, OPTIONAL)                                                               \
+    X(interpreter, own_gil, 8, OPTIONAL)                                                           \
+    X(interpreter, gil_holder, 8, OPTIONAL)                                                        \
+    X(interpreter, gil_locked, 4, OPTIONAL)                                                        \
     X(interpreter, code_object_generation, 8, OPTIONAL)                                            \
     /* PyThreadState */                                                                            \
     X(thread, next, 8, REQUIRED)                                                                   \
@@ -36,12 +45,21 @@
     X(thread, cframe, 8, OPTIONAL)                                                                 \
     X(thread, current_frame, 8, OPTIONAL)                                                          \
     X(thread, base_frame, 8, OPTIONAL)                                                             \
+    X(thread, state, 4, OPTIONAL)                                                                  \
+    X(thread, gil_requested, 4, OPTIONAL)                                                          \
+    X(thread, exc_info, 8, REQUIRED)                                                               \
+    X(thread, exc_state, 8, REQUIRED)                                                              \
     X(thread, thread_id, 8, REQUIRED)                                                              \
     X(thread, native_thread_id, 8, OPTIONAL)                                                       \
     X(thread, serial, 8, REQUIRED)                                                                 \
     X(thread, datastack_chunk, 8, OPTIONAL)                                                        \
     X(thread, datastack_top, 8, OPTIONAL)                                                          \
     X(thread, datastack_limit, 8, OPTIONAL)                                                        \
+    /* struct _gil_runtime_state */                                                                \
+    X(gil, cond, 8, REQUIRED)                                                                      \
+    /* _PyErr_StackItem: exc_type up to 3.10, exc_value from 3.11 on; previous_item */             \
+    X(exc_item, value, 8, REQUIRED)                                                                \
+    X(exc_item, previous, 8, REQUIRED)                                                             \
     /* _PyCFrame, 3.11 and 3.12 */                                                                 \
     X(cframe, current_frame, 8, OPTIONAL)                                                          \
     /* PyFrameObject, 3.8 to 3.10 */                                                               \
@@ -161,6 +179,13 @@ enum entry_frames {
     ENTRY_FRAMES_OWNER, /* 3.12-: a frame of its own, owner >= layout.owner_entry */
 };
 
+/* Who holds the GIL. states.c, states_mark(). */
+enum gil_place {
+    GIL_IN_RUNTIME,     /* 3.8-3.11: runtime.current_thread, NULL while nobody has it */
+    GIL_IN_INTERPRETER, /* 3.12-: interpreter.gil points to its own one, or to another's */
+    GIL_ABSENT,         /* free-threaded: a thread that runs Python is attached */
+};
+
 /* objects.c, dict_read(). */
 enum dict_shape {
     DICT_SHAPE_SIZE, /* 3.8-3.10: dk_size decides the width of indices; entries of 24 bytes */
@@ -205,6 +230,7 @@ struct layout {
     enum line_table line_table;
     enum code_reference code_reference;
     enum entry_frames entry_frames;
+    enum gil_place gil_place;
     enum dict_shape dict_shape;
     enum instance_attributes attributes;
     enum string_state string_state;

@@ -15,6 +15,13 @@ struct stretch {
     uint32_t bytes;
 };
 
+/* The least stretch that holds all of these fields that the layout has. */
+struct stretch view_stretch_of(const struct layout *layout, const enum layout_field *fields,
+                               size_t count);
+#define STRETCH_OF(layout, ...)                                                                    \
+    view_stretch_of(layout, (const enum layout_field[]){__VA_ARGS__},                              \
+                    sizeof((const enum layout_field[]){__VA_ARGS__}) / sizeof(enum layout_field))
+
 /* A stretch of a structure that was copied: fields are read from it by their place. */
 struct view {
     const uint8_t *bytes;

@@ -5,6 +5,7 @@
 #include "profiler/base/arena.h"
 #include "target-runtime/chain.h"
 #include "target-runtime/slots.h"
+#include "target-runtime/states.h"
 #include "target-runtime/view.h"
 
 enum {
@@ -17,44 +18,13 @@ struct walk {
     struct runtime *runtime;
     struct chains chains;
     struct slots slots;
+    struct stretch runtime_fields;
     struct stretch interpreter_fields;
-    struct remote *interpreters;
+    struct handlers handlers;
+    struct interpreter *interpreters;
     size_t interpreter_count;
     size_t interpreter_capacity;
 };
-
-/* ---- what to read ---- */
-
-static void stretch_over(struct stretch *stretch, uint32_t at, uint32_t bytes) {
-    uint32_t end = stretch->at + stretch->bytes;
-    uint32_t new_end = end > at + bytes ? end : at + bytes;
-    if (stretch->bytes == 0) {
-        *stretch = (struct stretch){at, bytes};
-        return;
-    }
-    stretch->at = stretch->at < at ? stretch->at : at;
-    stretch->bytes = new_end - stretch->at;
-}
-
-static void stretch_over_field(struct stretch *stretch, const struct layout *layout,
-                               enum layout_field field) {
-    if (layout->place[field] != 0) {
-        stretch_over(stretch, layout->place[field] - 1, layout_field_bytes(field));
-    }
-}
-
-static struct stretch stretch_of(const struct layout *layout, const enum layout_field *fields,
-                                 size_t count) {
-    struct stretch stretch = {0};
-    for (size_t i = 0; i < count; i++) {
-        stretch_over_field(&stretch, layout, fields[i]);
-    }
-    return stretch;
-}
-
-#define STRETCH_OF(layout, ...)                                                                    \
-    stretch_of(layout, (const enum layout_field[]){__VA_ARGS__},                                   \
-               sizeof((const enum layout_field[]){__VA_ARGS__}) / sizeof(enum layout_field))
 
 /* ---- one thread ---- */
 
@@ -110,6 +80,11 @@ static bool look_at_thread(struct walk *walk, size_t index, bool is_new, uint64_
     check_identity(slot, raw);
     if (!slot->is_skipped) {
         chain_read(&walk->chains, slot, fields, raw, status_out);
+        fields.bytes = view_copy(&walk->chains.snapshot, slot->anchor);
+    }
+    if (fields.bytes != NULL && !slot->is_skipped && *status_out == STATUS_OK) {
+        states_read_thread(&walk->handlers, walk->runtime, &walk->chains, slot, &fields, raw,
+                           status_out);
     }
     return true;
 }
@@ -155,7 +130,7 @@ static void look_at_threads(struct walk *walk, uint64_t interpreter, struct remo
 static const uint8_t *view_interpreter(struct walk *walk, size_t number, size_t first_range,
                                        uint64_t address, enum status *status_out) {
     const struct stretch *fields = &walk->interpreter_fields;
-    if (number < walk->interpreter_count && walk->interpreters[number].addr == address) {
+    if (number < walk->interpreter_count && walk->interpreters[number].at.addr == address) {
         return view_copy(&walk->chains.snapshot, first_range + number);
     }
     size_t index = view_want_one(&walk->chains.snapshot,
@@ -170,12 +145,14 @@ static void remember_interpreter(struct walk *walk, size_t number, uint64_t addr
         walk->interpreters = memory_grow(walk->interpreters, sizeof *walk->interpreters, number + 1,
                                          &walk->interpreter_capacity);
     }
-    walk->interpreters[number].addr = address;
+    if (number >= walk->interpreter_count || walk->interpreters[number].at.addr != address) {
+        walk->interpreters[number] = (struct interpreter){.at = {address}};
+    }
 }
 
 static bool was_met(const struct walk *walk, size_t count, uint64_t address) {
     for (size_t i = 0; i < count; i++) {
-        if (walk->interpreters[i].addr == address) {
+        if (walk->interpreters[i].at.addr == address) {
             return true;
         }
     }
@@ -187,12 +164,12 @@ static bool was_met(const struct walk *walk, size_t count, uint64_t address) {
 static enum status look_at_interpreters(struct walk *walk, size_t first) {
     const struct layout *layout = walk->runtime->layout;
     enum status status = STATUS_OK;
-    const uint8_t *head = view_copy(&walk->chains.snapshot, 0);
-    uint64_t address = head != NULL ? load_u64(head) : 0;
+    struct view head = {view_copy(&walk->chains.snapshot, 0), walk->runtime_fields.at};
+    uint64_t address = head.bytes != NULL ? VIEW_U64(&head, layout, runtime, interpreters_head) : 0;
     size_t cursor = 0;
     size_t number = 0;
     if (address == 0) {
-        return head != NULL ? STATUS_NOT_READY : STATUS_NOT_MAPPED;
+        return head.bytes != NULL ? STATUS_NOT_READY : STATUS_NOT_MAPPED;
     }
     for (; address != 0 && number < INTERPRETER_LIMIT && status == STATUS_OK; number++) {
         if (was_met(walk, number, address)) {
@@ -204,6 +181,7 @@ static enum status look_at_interpreters(struct walk *walk, size_t first) {
             return status != STATUS_OK ? status : number == 0 ? STATUS_NOT_MAPPED : STATUS_OK;
         }
         remember_interpreter(walk, number, address);
+        states_read_interpreter(walk->runtime, &view, &walk->interpreters[number]);
         struct remote link =
             remote_at((struct remote){address}, LAYOUT_AT(layout, interpreter, threads_head));
         look_at_threads(walk, address, link, VIEW_U64(&view, layout, interpreter, threads_head),
@@ -211,6 +189,7 @@ static enum status look_at_interpreters(struct walk *walk, size_t first) {
         address = VIEW_U64(&view, layout, interpreter, next);
     }
     walk->interpreter_count = number;
+    states_mark(walk->runtime, &head, walk->interpreters, number, &walk->chains.look);
     return status;
 }
 
@@ -230,12 +209,10 @@ static void sum_generations(struct walk *walk, size_t first) {
 /* Queues all that is foreseen. The interpreters come last: a thread that is on their lists then has
  * not ended while its frames were copied. Returns the first of their ranges. */
 static size_t want_everything(struct walk *walk) {
-    const struct layout *layout = walk->runtime->layout;
     struct snapshot *snapshot = &walk->chains.snapshot;
     snapshot_reset(snapshot);
-    view_want_one(snapshot,
-                  remote_at(walk->runtime->address, LAYOUT_AT(layout, runtime, interpreters_head)),
-                  8);
+    view_want_one(snapshot, remote_at(walk->runtime->address, walk->runtime_fields.at),
+                  walk->runtime_fields.bytes);
     for (size_t i = 0; i < walk->slots.count; i++) {
         walk->slots.all[i].is_seen = false;
         walk->slots.all[i].is_wanted = false;
@@ -245,7 +222,7 @@ static size_t want_everything(struct walk *walk) {
     }
     size_t interpreters = snapshot->count;
     for (size_t i = 0; i < walk->interpreter_count; i++) {
-        view_want_one(snapshot, remote_at(walk->interpreters[i], walk->interpreter_fields.at),
+        view_want_one(snapshot, remote_at(walk->interpreters[i].at, walk->interpreter_fields.at),
                       walk->interpreter_fields.bytes);
     }
     return interpreters;
@@ -271,13 +248,15 @@ struct walk *walk_create(struct runtime *runtime) {
     walk->chains.pointer_at = pointer_offset(layout);
     walk->chains.head_at =
         LAYOUT_HAS(layout, cframe, current_frame) ? LAYOUT_AT(layout, cframe, current_frame) : 0;
-    walk->chains.thread_fields =
-        STRETCH_OF(layout, LAYOUT_thread_next, LAYOUT_thread_interp, LAYOUT_thread_frame,
-                   LAYOUT_thread_cframe, LAYOUT_thread_current_frame, LAYOUT_thread_base_frame,
-                   LAYOUT_thread_thread_id, LAYOUT_thread_native_thread_id, LAYOUT_thread_serial);
-    walk->interpreter_fields =
-        STRETCH_OF(layout, LAYOUT_interpreter_next, LAYOUT_interpreter_threads_head,
-                   LAYOUT_interpreter_code_object_generation);
+    walk->chains.thread_fields = STRETCH_OF(
+        layout, LAYOUT_thread_next, LAYOUT_thread_interp, LAYOUT_thread_frame, LAYOUT_thread_cframe,
+        LAYOUT_thread_current_frame, LAYOUT_thread_base_frame, LAYOUT_thread_thread_id,
+        LAYOUT_thread_native_thread_id, LAYOUT_thread_serial, LAYOUT_thread_state,
+        LAYOUT_thread_gil_requested, LAYOUT_thread_exc_info, LAYOUT_thread_exc_state);
+    walk->chains.exc_item_fields =
+        STRETCH_OF(layout, LAYOUT_exc_item_value, LAYOUT_exc_item_previous);
+    walk->runtime_fields = states_runtime_fields(layout);
+    walk->interpreter_fields = states_interpreter_fields(layout);
     walk->chains.frame_fields =
         layout->frame_chain == FRAME_CHAIN_OBJECTS
             ? STRETCH_OF(layout, LAYOUT_frame_object_back, LAYOUT_frame_object_code,

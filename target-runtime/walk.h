@@ -43,6 +43,10 @@ struct raw_sight {
     bool is_still; /* the caller did not move */
 };
 
+/* What _gil_runtime_state has from `cond` on: two conditions of 48 bytes and two mutexes of 40
+ * (Include/internal/pycore_gil.h; glibc's on x86-64). */
+enum { GIL_LOCK_BYTES = 176 };
+
 /* One thread in one look. Frames are leaf first, borrowed until the next look. */
 struct raw_thread {
     size_t slot; /* small number, the same for this thread in every look; reused after its end */
@@ -58,7 +62,14 @@ struct raw_thread {
     size_t sight_count;
     bool is_complete; /* the chain was followed to its base */
     bool is_cut;      /* newer frames than these could not be found */
-    bool is_skipped;  /* walk_skip: not walked */
+    bool is_skipped;  /* walk_skip: not walked, and of the following only has_gil is known */
+    bool has_gil;     /* holds the GIL of its interpreter; is attached, where there is none */
+    bool wants_gil;   /* asks for it (3.15-; see gil_lock) */
+    bool is_collecting;
+    size_t collected_above; /* the index of the newest frame that is not the collector's: what is
+                               above it are finalizers (3.15-) */
+    bool has_exception;     /* handles one, in a generator that it runs or below */
+    struct remote gil_lock; /* GIL_LOCK_BYTES that a thread sleeps on when it waits for the GIL */
 };
 
 struct raw_look {

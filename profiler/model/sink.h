@@ -3,6 +3,8 @@
 #ifndef PYROMETER_MODEL_SINK_H
 #define PYROMETER_MODEL_SINK_H
 
+#include <stdbool.h>
+
 #include "profiler/base/status.h"
 #include "profiler/model/health.h"
 #include "profiler/model/sample.h"
@@ -13,6 +15,7 @@ struct sink {
     enum status (*push)(void *context, const struct sample *sample, struct error *error);
     /* The end of a tick, with the counts so far. May be NULL. Must not block. */
     void (*tick)(void *context, const struct health *health);
+    bool wants_all; /* samples that do not count in the mode of the run, too */
 };
 
 #endif

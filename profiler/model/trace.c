@@ -201,6 +201,26 @@ double trace_draws(const struct trace *trace) {
     return draws < samples ? draws : samples; /* rounding, or a recording that somebody made */
 }
 
+static uint32_t kind_of(const struct trace *trace, struct stack_id stack) {
+    return trace_frame(trace, trace_stack(trace, stack)->frame)->kind;
+}
+
+/* A collector may be on top of what could not be verified. */
+bool trace_stack_is_unverified(const struct trace *trace, struct stack_id stack) {
+    while (stack.id != 0 && kind_of(trace, stack) == FRAME_COLLECTOR) {
+        stack = trace_stack(trace, stack)->parent;
+    }
+    return stack.id != 0 && kind_of(trace, stack) == FRAME_UNVERIFIED;
+}
+
+bool trace_stack_is_truncated(const struct trace *trace, struct stack_id stack) {
+    struct stack_id root = {0};
+    for (; stack.id != 0; stack = trace_stack(trace, stack)->parent) {
+        root = stack;
+    }
+    return root.id != 0 && kind_of(trace, root) == FRAME_MISSING;
+}
+
 const struct trace_function *trace_function(const struct trace *trace, struct function_id id) {
     return table_row(&trace->functions, id.id);
 }

@@ -25,8 +25,9 @@ enum frame_kind {
     FRAME_PYTHON,     /* a Python function */
     FRAME_MISSING,    /* at the root: stands for frames that could not be read */
     FRAME_UNVERIFIED, /* at the leaf: stands for frames that could not be shown to belong there */
+    FRAME_COLLECTOR,  /* the garbage collector; above it are finalizers that it calls */
 };
-enum { FRAME_KINDS = FRAME_UNVERIFIED + 1 };
+enum { FRAME_KINDS = FRAME_COLLECTOR + 1 };
 
 /* A function: all code objects with the same name, file and first line. */
 struct trace_function {
@@ -188,6 +189,10 @@ enum status trace_add_many(struct trace *trace, const struct sample *sample, uin
  * weights by the sum of their squares (Kish's effective size). Their number when all weigh the
  * same, or nothing. */
 double trace_draws(const struct trace *trace);
+
+/* Whether the newest frame of a stack stands for others; whether its root is missing. */
+bool trace_stack_is_unverified(const struct trace *trace, struct stack_id stack);
+bool trace_stack_is_truncated(const struct trace *trace, struct stack_id stack);
 
 const struct trace_function *trace_function(const struct trace *trace, struct function_id id);
 const struct trace_frame *trace_frame(const struct trace *trace, struct frame_id id);

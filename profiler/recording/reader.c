@@ -15,8 +15,10 @@ struct reader {
     struct schema_listing listing; /* of the file; none before its chunk */
     struct trace *trace;
     struct reading *reading;
-    uint64_t cost_bytes; /* of what was taken in, in memory and in the timeline's file */
-    uint64_t *ends_ns;   /* of the last samples of each thread */
+    const struct mode *mode; /* NULL: every sample counts */
+    bool is_asked;           /* that mode was, whatever the recording's */
+    uint64_t cost_bytes;     /* of what was taken in, in memory and in the timeline's file */
+    uint64_t *ends_ns;       /* of the last samples of each thread */
     size_t end_capacity;
     struct error *error;
 };
@@ -76,6 +78,9 @@ static bool take_source(struct reader *reader, uint32_t id, const union schema_r
 static bool take_run(struct reader *reader, uint32_t id, const union schema_row *row) {
     (void)id;
     reader->trace->run = row->run;
+    if (!reader->is_asked) {
+        reader->mode = mode_by_name(trace_string(reader->trace, row->run.mode));
+    }
     return true;
 }
 
@@ -96,14 +101,6 @@ static bool take_bucket(struct reader *reader, uint32_t id, const union schema_r
     return true;
 }
 
-static bool take_weights(struct reader *reader, uint32_t id, const union schema_row *row) {
-    double squares;
-    (void)id;
-    memcpy(&squares, &row->weights.ns_squares, sizeof squares);
-    reader->trace->weight_ns_squares = squares;
-    return squares >= 0 && squares <= DBL_MAX;
-}
-
 static bool take_health(struct reader *reader, uint32_t id, const union schema_row *row) {
     (void)id;
     reader->trace->health = row->health;
@@ -118,6 +115,15 @@ static uint64_t *end_of_thread(struct reader *reader, uint32_t thread) {
         memset(reader->ends_ns + old, 0, (reader->end_capacity - old) * sizeof *reader->ends_ns);
     }
     return &reader->ends_ns[thread];
+}
+
+static bool counts(const struct reader *reader, uint32_t state) {
+    return reader->mode == NULL || mode_keeps(reader->mode, state);
+}
+
+/* Whether there may be samples that do not count. */
+static bool has_filter(const struct reader *reader) {
+    return reader->mode != NULL && reader->mode->states != 0;
 }
 
 static bool take_samples(struct reader *reader, uint32_t id, const union schema_row *row) {
@@ -136,8 +142,21 @@ static bool take_samples(struct reader *reader, uint32_t id, const union schema_
     if (*end_ns > reader->reading->end_ns) {
         reader->reading->end_ns = *end_ns;
     }
+    if (!counts(reader, samples->state)) {
+        return true;
+    }
     /* A failure of the timeline is in the reader's error, and told from damage by that. */
     return trace_add_many(reader->trace, &sample, samples->samples, reader->error) == STATUS_OK;
+}
+
+static bool take_weights(struct reader *reader, uint32_t id, const union schema_row *row) {
+    double squares;
+    (void)id;
+    memcpy(&squares, &row->weights.ns_squares, sizeof squares);
+    if (!has_filter(reader)) {
+        reader->trace->weight_ns_squares = squares;
+    }
+    return squares >= 0 && squares <= DBL_MAX;
 }
 
 static bool (*const takers[SCHEMA_COUNT])(struct reader *, uint32_t, const union schema_row *) = {
@@ -414,16 +433,44 @@ static enum status read_chunks(struct reader *reader) {
     return status;
 }
 
-enum status reader_read(FILE *in, struct trace *trace, struct reading *out, struct error *error) {
+/* The counts of those samples that count, and what they are samples of. */
+static void finish(struct reader *reader) {
+    struct trace *trace = reader->trace;
+    struct health *health = &trace->health;
+    if (reader->mode != NULL && reader->is_asked) {
+        const char *name = reader->mode->name;
+        trace->run.mode = trace_text(trace, name, strlen(name));
+    }
+    if (!has_filter(reader)) {
+        return;
+    }
+    health->samples = 0;
+    health->unverified = 0;
+    health->truncated = 0;
+    for (uint32_t id = 1; id <= trace->tallies.count; id++) {
+        const struct trace_tally *tally = table_row(&trace->tallies, id);
+        health->samples += tally->samples;
+        health->unverified += trace_stack_is_unverified(trace, tally->stack) ? tally->samples : 0;
+        health->truncated += trace_stack_is_truncated(trace, tally->stack) ? tally->samples : 0;
+    }
+}
+
+enum status reader_read(FILE *in, const struct mode *mode, struct trace *trace, struct reading *out,
+                        struct error *error) {
     struct reader *reader = memory_zeroed(1, sizeof *reader);
     struct error none;
     *out = (struct reading){0};
     reader->trace = trace;
     reader->reading = out;
+    reader->mode = mode;
+    reader->is_asked = mode != NULL;
     reader->error = error != NULL ? error : &none;
     enum status status = unpacker_open(&reader->unpacker, in, reader->error);
     if (status == STATUS_OK) {
         status = read_chunks(reader);
+    }
+    if (status == STATUS_OK) {
+        finish(reader);
     }
     unpacker_close(&reader->unpacker);
     free(reader->ends_ns);
@@ -436,15 +483,15 @@ void reading_deinit(struct reading *reading) {
     *reading = (struct reading){0};
 }
 
-enum status reader_read_path(const char *path, struct trace *trace, struct reading *out,
-                             struct error *error) {
+enum status reader_read_path(const char *path, const struct mode *mode, struct trace *trace,
+                             struct reading *out, struct error *error) {
     struct error why = {0};
     *out = (struct reading){0};
     FILE *in = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
     if (in == NULL) {
         return error_set(error, STATUS_BAD_RECORDING, "opening %s", path);
     }
-    enum status status = reader_read(in, trace, out, &why);
+    enum status status = reader_read(in, mode, trace, out, &why);
     fclose(in);
     if (status != STATUS_OK) {
         error_set(error, status, "%s: %s", path, why.detail);

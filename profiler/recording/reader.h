@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "profiler/base/status.h"
+#include "profiler/model/mode.h"
 #include "profiler/model/trace.h"
 
 /* The counts as they were at one time of the run: after each chunk with samples. */
@@ -25,15 +26,16 @@ struct reading {
     size_t mark_count;
 };
 
-/* Fills a trace, which was initialised, with or without a timeline, and is empty. A recording that
+/* Fills a trace, which was initialised, with or without a timeline, and is empty, with the samples
+ * that count in `mode`; NULL: in the mode that it was recorded in. A recording that
  * was not finished is shown up to its last whole chunk. BAD_RECORDING says what is wrong and where;
  * NO_OUTPUT when the timeline cannot grow. `*out` needs reading_deinit in any case. */
-enum status reader_read(FILE *in, struct trace *trace, struct reading *out,
+enum status reader_read(FILE *in, const struct mode *mode, struct trace *trace, struct reading *out,
                         struct error *error) MUST_CHECK;
 void reading_deinit(struct reading *reading);
 
 /* The same of a file by its path; "-" is standard input. Messages name the path. */
-enum status reader_read_path(const char *path, struct trace *trace, struct reading *out,
-                             struct error *error) MUST_CHECK;
+enum status reader_read_path(const char *path, const struct mode *mode, struct trace *trace,
+                             struct reading *out, struct error *error) MUST_CHECK;
 
 #endif

@@ -93,7 +93,7 @@ static uint8_t *traits_of_stacks(const struct selection *selection, const struct
         const struct trace_stack *stack = trace_stack(trace, (struct stack_id){id});
         const struct trace_frame *frame = trace_frame(trace, stack->frame);
         unsigned traits = of_stack[stack->parent.id] | of_function[frame->function.id];
-        traits &= ~(unsigned)TRAIT_UNVERIFIED;
+        traits &= frame->kind == FRAME_COLLECTOR ? ~0U : ~(unsigned)TRAIT_UNVERIFIED;
         traits |= frame->kind == FRAME_UNVERIFIED ? TRAIT_UNVERIFIED : 0;
         traits |= frame->kind == FRAME_MISSING ? TRAIT_TRUNCATED : 0;
         of_stack[id] = (uint8_t)traits;

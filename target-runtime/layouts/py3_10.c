@@ -11,6 +11,7 @@ const struct layout layout_py3_10 = {
     .line_table = LINE_TABLE_RANGES,
     .code_reference = CODE_REFERENCE_PLAIN,
     .entry_frames = ENTRY_FRAMES_NONE,
+    .gil_place = GIL_IN_RUNTIME,
     .dict_shape = DICT_SHAPE_SIZE,
     .attributes = ATTRIBUTES_DICT_OFFSET,
     .string_state = STRING_STATE_BITS,
@@ -22,18 +23,28 @@ const struct layout layout_py3_10 = {
         {
             /* _PyRuntimeState, Include/internal/pycore_runtime.h */
             [LAYOUT_runtime_interpreters_head] = LAYOUT_PLACE(32),
+            [LAYOUT_runtime_current_thread] = LAYOUT_PLACE(568),
+            [LAYOUT_runtime_gil] = LAYOUT_PLACE(352),
             /* PyInterpreterState, Include/internal/pycore_interp.h */
             [LAYOUT_interpreter_next] = LAYOUT_PLACE(0),
             [LAYOUT_interpreter_id] = LAYOUT_PLACE(24),
             [LAYOUT_interpreter_threads_head] = LAYOUT_PLACE(8),
             [LAYOUT_interpreter_modules] = LAYOUT_PLACE(856),
             [LAYOUT_interpreter_sysdict] = LAYOUT_PLACE(872),
+            [LAYOUT_interpreter_collecting] = LAYOUT_PLACE(816),
             /* PyThreadState, Include/cpython/pystate.h */
             [LAYOUT_thread_next] = LAYOUT_PLACE(8),
             [LAYOUT_thread_interp] = LAYOUT_PLACE(16),
             [LAYOUT_thread_frame] = LAYOUT_PLACE(24),
+            [LAYOUT_thread_exc_info] = LAYOUT_PLACE(144),
+            [LAYOUT_thread_exc_state] = LAYOUT_PLACE(112),
             [LAYOUT_thread_thread_id] = LAYOUT_PLACE(176),
             [LAYOUT_thread_serial] = LAYOUT_PLACE(256),
+            /* struct _gil_runtime_state, Include/internal/pycore_gil.h */
+            [LAYOUT_gil_cond] = LAYOUT_PLACE(32),
+            /* _PyErr_StackItem, Include/cpython/pystate.h */
+            [LAYOUT_exc_item_value] = LAYOUT_PLACE(0),
+            [LAYOUT_exc_item_previous] = LAYOUT_PLACE(24),
             /* PyFrameObject, Include/cpython/frameobject.h */
             [LAYOUT_frame_object_back] = LAYOUT_PLACE(24),
             [LAYOUT_frame_object_code] = LAYOUT_PLACE(32),

@@ -11,6 +11,7 @@ const struct layout layout_py3_11 = {
     .line_table = LINE_TABLE_LOCATIONS,
     .code_reference = CODE_REFERENCE_PLAIN,
     .entry_frames = ENTRY_FRAMES_FLAG,
+    .gil_place = GIL_IN_RUNTIME,
     .dict_shape = DICT_SHAPE_LOG2,
     .attributes = ATTRIBUTES_VALUES_BEFORE,
     .string_state = STRING_STATE_BITS,
@@ -21,22 +22,32 @@ const struct layout layout_py3_11 = {
         {
             /* _PyRuntimeState, Include/internal/pycore_runtime.h */
             [LAYOUT_runtime_interpreters_head] = LAYOUT_PLACE(40),
+            [LAYOUT_runtime_current_thread] = LAYOUT_PLACE(576),
+            [LAYOUT_runtime_gil] = LAYOUT_PLACE(360),
             /* PyInterpreterState, Include/internal/pycore_interp.h */
             [LAYOUT_interpreter_next] = LAYOUT_PLACE(0),
             [LAYOUT_interpreter_id] = LAYOUT_PLACE(48),
             [LAYOUT_interpreter_threads_head] = LAYOUT_PLACE(16),
             [LAYOUT_interpreter_modules] = LAYOUT_PLACE(888),
             [LAYOUT_interpreter_sysdict] = LAYOUT_PLACE(904),
+            [LAYOUT_interpreter_collecting] = LAYOUT_PLACE(848),
             /* PyThreadState, Include/cpython/pystate.h */
             [LAYOUT_thread_next] = LAYOUT_PLACE(8),
             [LAYOUT_thread_interp] = LAYOUT_PLACE(16),
             [LAYOUT_thread_cframe] = LAYOUT_PLACE(56),
+            [LAYOUT_thread_exc_info] = LAYOUT_PLACE(120),
+            [LAYOUT_thread_exc_state] = LAYOUT_PLACE(320),
             [LAYOUT_thread_thread_id] = LAYOUT_PLACE(152),
             [LAYOUT_thread_native_thread_id] = LAYOUT_PLACE(160),
             [LAYOUT_thread_serial] = LAYOUT_PLACE(240),
             [LAYOUT_thread_datastack_chunk] = LAYOUT_PLACE(296),
             [LAYOUT_thread_datastack_top] = LAYOUT_PLACE(304),
             [LAYOUT_thread_datastack_limit] = LAYOUT_PLACE(312),
+            /* struct _gil_runtime_state, Include/internal/pycore_gil.h */
+            [LAYOUT_gil_cond] = LAYOUT_PLACE(32),
+            /* _PyErr_StackItem, Include/cpython/pystate.h */
+            [LAYOUT_exc_item_value] = LAYOUT_PLACE(0),
+            [LAYOUT_exc_item_previous] = LAYOUT_PLACE(8),
             /* _PyCFrame, Include/cpython/pystate.h */
             [LAYOUT_cframe_current_frame] = LAYOUT_PLACE(8),
             /* _PyInterpreterFrame, Include/internal/pycore_frame.h */

@@ -11,6 +11,7 @@ const struct layout layout_py3_12 = {
     .line_table = LINE_TABLE_LOCATIONS,
     .code_reference = CODE_REFERENCE_PLAIN,
     .entry_frames = ENTRY_FRAMES_OWNER,
+    .gil_place = GIL_IN_INTERPRETER,
     .dict_shape = DICT_SHAPE_LOG2,
     .attributes = ATTRIBUTES_TAGGED_BEFORE,
     .string_state = STRING_STATE_BITS,
@@ -28,16 +29,28 @@ const struct layout layout_py3_12 = {
             [LAYOUT_interpreter_threads_head] = LAYOUT_PLACE(72),
             [LAYOUT_interpreter_modules] = LAYOUT_PLACE(944),
             [LAYOUT_interpreter_sysdict] = LAYOUT_PLACE(352),
+            [LAYOUT_interpreter_collecting] = LAYOUT_PLACE(312),
+            [LAYOUT_interpreter_gil] = LAYOUT_PLACE(384),
+            [LAYOUT_interpreter_own_gil] = LAYOUT_PLACE(1040),
+            [LAYOUT_interpreter_gil_holder] = LAYOUT_PLACE(1048),
+            [LAYOUT_interpreter_gil_locked] = LAYOUT_PLACE(1056),
             /* PyThreadState, Include/cpython/pystate.h */
             [LAYOUT_thread_next] = LAYOUT_PLACE(8),
             [LAYOUT_thread_interp] = LAYOUT_PLACE(16),
             [LAYOUT_thread_cframe] = LAYOUT_PLACE(56),
+            [LAYOUT_thread_exc_info] = LAYOUT_PLACE(104),
+            [LAYOUT_thread_exc_state] = LAYOUT_PLACE(256),
             [LAYOUT_thread_thread_id] = LAYOUT_PLACE(136),
             [LAYOUT_thread_native_thread_id] = LAYOUT_PLACE(144),
             [LAYOUT_thread_serial] = LAYOUT_PLACE(224),
             [LAYOUT_thread_datastack_chunk] = LAYOUT_PLACE(232),
             [LAYOUT_thread_datastack_top] = LAYOUT_PLACE(240),
             [LAYOUT_thread_datastack_limit] = LAYOUT_PLACE(248),
+            /* struct _gil_runtime_state, Include/internal/pycore_gil.h */
+            [LAYOUT_gil_cond] = LAYOUT_PLACE(32),
+            /* _PyErr_StackItem, Include/cpython/pystate.h */
+            [LAYOUT_exc_item_value] = LAYOUT_PLACE(0),
+            [LAYOUT_exc_item_previous] = LAYOUT_PLACE(8),
             /* _PyCFrame, Include/cpython/pystate.h */
             [LAYOUT_cframe_current_frame] = LAYOUT_PLACE(0),
             /* _PyInterpreterFrame, Include/internal/pycore_frame.h */

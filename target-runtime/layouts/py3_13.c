@@ -13,16 +13,29 @@
     X(interpreter_threads_head, 7344, 7344, 72)                                                    \
     X(interpreter_modules, 7656, 7664, 88)                                                         \
     X(interpreter_sysdict, 7640, 7648, 96)                                                         \
+    X(interpreter_collecting, 7600, 7600, UNPUBLISHED)                                             \
+    X(interpreter_gil, 16, ABSENT, 112)                                                            \
+    X(interpreter_own_gil, 7752, ABSENT, 120)                                                      \
+    X(interpreter_gil_holder, 7760, ABSENT, 144)                                                   \
+    X(interpreter_gil_locked, 7768, ABSENT, 136)                                                   \
     /* PyThreadState, Include/cpython/pystate.h */                                                 \
     X(thread_next, 8, 8, 168)                                                                      \
     X(thread_interp, 16, 16, 176)                                                                  \
     X(thread_current_frame, 72, 72, 184)                                                           \
+    X(thread_state, ABSENT, 40, UNPUBLISHED)                                                       \
+    X(thread_exc_info, 120, 120, UNPUBLISHED)                                                      \
+    X(thread_exc_state, 256, 256, UNPUBLISHED)                                                     \
     X(thread_thread_id, 152, 152, 192)                                                             \
     X(thread_native_thread_id, 160, 160, 200)                                                      \
     X(thread_serial, 224, 224, UNPUBLISHED)                                                        \
     X(thread_datastack_chunk, 232, 232, 208)                                                       \
     X(thread_datastack_top, 240, 240, UNPUBLISHED)                                                 \
     X(thread_datastack_limit, 248, 248, UNPUBLISHED)                                               \
+    /* struct _gil_runtime_state, Include/internal/pycore_gil.h */                                 \
+    X(gil_cond, 32, 40, UNPUBLISHED)                                                               \
+    /* _PyErr_StackItem, Include/cpython/pystate.h */                                              \
+    X(exc_item_value, 0, 0, UNPUBLISHED)                                                           \
+    X(exc_item_previous, 8, 8, UNPUBLISHED)                                                        \
     /* _PyInterpreterFrame, Include/internal/pycore_frame.h */                                     \
     X(frame_previous, 8, 8, 232)                                                                   \
     X(frame_executable, 0, 0, 240)                                                                 \
@@ -91,6 +104,7 @@
 const struct layout layout_py3_13 = {
     .label = "3.13",
     CHOICES,
+    .gil_place = GIL_IN_INTERPRETER,
     .string_state = STRING_STATE_BITS,
     .place = {FIELDS(PLACE_DEFAULT)},
     .published = {FIELDS(PUBLISHED_DEFAULT)},
@@ -100,6 +114,7 @@ const struct layout layout_py3_13t = {
     .label = "3.13t",
     CHOICES,
     .is_free_threaded = true,
+    .gil_place = GIL_ABSENT,
     .string_state = STRING_STATE_BITS,
     .place = {FIELDS(PLACE_THREADED)},
     .published = {FIELDS(PUBLISHED_THREADED)},

@@ -13,17 +13,30 @@
     X(interpreter_threads_head, 7344, 7344, 72)                                                    \
     X(interpreter_modules, 7688, 7712, 96)                                                         \
     X(interpreter_sysdict, 7672, 7696, 104)                                                        \
+    X(interpreter_collecting, 7600, 7600, UNPUBLISHED)                                             \
+    X(interpreter_gil, 16, ABSENT, 120)                                                            \
+    X(interpreter_own_gil, 7784, ABSENT, 128)                                                      \
+    X(interpreter_gil_holder, 7792, ABSENT, 152)                                                   \
+    X(interpreter_gil_locked, 7800, ABSENT, 144)                                                   \
     X(interpreter_code_object_generation, 7992, 8024, 160)                                         \
     /* PyThreadState, Include/cpython/pystate.h */                                                 \
     X(thread_next, 8, 8, 192)                                                                      \
     X(thread_interp, 16, 16, 200)                                                                  \
     X(thread_current_frame, 72, 72, 208)                                                           \
+    X(thread_state, ABSENT, 44, UNPUBLISHED)                                                       \
+    X(thread_exc_info, 120, 120, UNPUBLISHED)                                                      \
+    X(thread_exc_state, 256, 256, UNPUBLISHED)                                                     \
     X(thread_thread_id, 152, 152, 216)                                                             \
     X(thread_native_thread_id, 160, 160, 224)                                                      \
     X(thread_serial, 224, 224, UNPUBLISHED)                                                        \
     X(thread_datastack_chunk, 232, 232, 232)                                                       \
     X(thread_datastack_top, 240, 240, UNPUBLISHED)                                                 \
     X(thread_datastack_limit, 248, 248, UNPUBLISHED)                                               \
+    /* struct _gil_runtime_state, Include/internal/pycore_interp_structs.h */                      \
+    X(gil_cond, 32, 40, UNPUBLISHED)                                                               \
+    /* _PyErr_StackItem, Include/cpython/pystate.h */                                              \
+    X(exc_item_value, 0, 0, UNPUBLISHED)                                                           \
+    X(exc_item_previous, 8, 8, UNPUBLISHED)                                                        \
     /* _PyInterpreterFrame, Include/internal/pycore_interpframe_structs.h */                       \
     X(frame_previous, 8, 8, 256)                                                                   \
     X(frame_executable, 0, 0, 264)                                                                 \
@@ -94,6 +107,7 @@
 const struct layout layout_py3_14 = {
     .label = "3.14",
     CHOICES,
+    .gil_place = GIL_IN_INTERPRETER,
     .string_state = STRING_STATE_BITS,
     .place = {FIELDS(PLACE_DEFAULT)},
     .published = {FIELDS(PUBLISHED_DEFAULT)},
@@ -103,6 +117,7 @@ const struct layout layout_py3_14t = {
     .label = "3.14t",
     CHOICES,
     .is_free_threaded = true,
+    .gil_place = GIL_ABSENT,
     .string_state = STRING_STATE_BYTE,
     .place = {FIELDS(PLACE_THREADED)},
     .published = {FIELDS(PUBLISHED_THREADED)},

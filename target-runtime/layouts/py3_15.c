@@ -13,18 +13,33 @@
     X(interpreter_threads_head, 7336, 7336, 72)                                                    \
     X(interpreter_modules, 7592, 7592, 96)                                                         \
     X(interpreter_sysdict, 7576, 7576, 104)                                                        \
+    X(interpreter_collecting, 7512, 7512, UNPUBLISHED)                                             \
+    X(interpreter_collecting_frame, 7520, 7520, UNPUBLISHED)                                       \
+    X(interpreter_gil, 16, ABSENT, 120)                                                            \
+    X(interpreter_own_gil, 7736, ABSENT, 128)                                                      \
+    X(interpreter_gil_holder, 7744, ABSENT, 152)                                                   \
+    X(interpreter_gil_locked, 7752, ABSENT, 144)                                                   \
     X(interpreter_code_object_generation, 7944, 7952, 160)                                         \
     /* PyThreadState, Include/cpython/pystate.h */                                                 \
     X(thread_next, 8, 8, 192)                                                                      \
     X(thread_interp, 16, 16, 200)                                                                  \
     X(thread_current_frame, 72, 72, 208)                                                           \
     X(thread_base_frame, 80, 80, 216)                                                              \
+    X(thread_state, ABSENT, 48, UNPUBLISHED)                                                       \
+    X(thread_gil_requested, 40, ABSENT, 280)                                                       \
+    X(thread_exc_info, 144, 144, UNPUBLISHED)                                                      \
+    X(thread_exc_state, 288, 288, 296)                                                             \
     X(thread_thread_id, 176, 176, 240)                                                             \
     X(thread_native_thread_id, 184, 184, 248)                                                      \
     X(thread_serial, 248, 248, UNPUBLISHED)                                                        \
     X(thread_datastack_chunk, 256, 256, 256)                                                       \
     X(thread_datastack_top, 264, 264, UNPUBLISHED)                                                 \
     X(thread_datastack_limit, 272, 272, UNPUBLISHED)                                               \
+    /* struct _gil_runtime_state, Include/internal/pycore_interp_structs.h */                      \
+    X(gil_cond, 32, 40, UNPUBLISHED)                                                               \
+    /* _PyErr_StackItem, Include/cpython/pystate.h */                                              \
+    X(exc_item_value, 0, 0, 304)                                                                   \
+    X(exc_item_previous, 8, 8, UNPUBLISHED)                                                        \
     /* _PyInterpreterFrame, Include/internal/pycore_interpframe_structs.h */                       \
     X(frame_previous, 8, 8, 320)                                                                   \
     X(frame_executable, 0, 0, 328)                                                                 \
@@ -95,6 +110,7 @@
 const struct layout layout_py3_15 = {
     .label = "3.15",
     CHOICES,
+    .gil_place = GIL_IN_INTERPRETER,
     .string_state = STRING_STATE_BITS,
     .place = {FIELDS(PLACE_DEFAULT)},
     .published = {FIELDS(PUBLISHED_DEFAULT)},
@@ -104,6 +120,7 @@ const struct layout layout_py3_15t = {
     .label = "3.15t",
     CHOICES,
     .is_free_threaded = true,
+    .gil_place = GIL_ABSENT,
     .string_state = STRING_STATE_BYTE,
     .place = {FIELDS(PLACE_THREADED)},
     .published = {FIELDS(PUBLISHED_THREADED)},

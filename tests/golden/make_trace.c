@@ -391,7 +391,7 @@ static void read_back(struct trace *trace, const char *path) {
     struct error error = {0};
     struct reading reading;
     FILE *in = fopen(path, "r");
-    if (!in || reader_read(in, trace, &reading, &error) || !reading.is_finished) {
+    if (!in || reader_read(in, NULL, trace, &reading, &error) || !reading.is_finished) {
         fail(path, &error);
     }
     reading_deinit(&reading);

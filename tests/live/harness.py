@@ -89,6 +89,17 @@ def need_pid_namespaces():
         raise Skip("cannot make a pid namespace here")
 
 
+def children_of(pid):
+    found = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            if re.search(rf"^PPid:\s*{pid}$", status.read_text(), re.MULTILINE):
+                found.append(int(status.parent.name))
+        except OSError:
+            pass
+    return found
+
+
 def wait_until(condition, what, bound=BOUND):
     """Looks at `condition` now and then until it gives something true, and returns that."""
     end = time.monotonic() + bound

@@ -47,12 +47,31 @@
 
 static void probe_runtime(void) {
     PLACE("runtime.interpreters_head", _PyRuntimeState, interpreters.head);
+#if !SINCE(12)
+    PLACE("runtime.current_thread", _PyRuntimeState, gilstate.tstate_current);
+    PLACE("runtime.gil", _PyRuntimeState, ceval.gil);
+#endif
+#if !SINCE(9)
+    PLACE("runtime.collecting", _PyRuntimeState, gc.collecting);
+#endif
 }
 
 static void probe_interpreter(void) {
     PLACE("interpreter.next", PyInterpreterState, next);
     PLACE("interpreter.id", PyInterpreterState, id);
     PLACE("interpreter.sysdict", PyInterpreterState, sysdict);
+#if SINCE(9)
+    PLACE("interpreter.collecting", PyInterpreterState, gc.collecting);
+#endif
+#if SINCE(12) && !defined(Py_GIL_DISABLED)
+    PLACE("interpreter.gil", PyInterpreterState, ceval.gil);
+    PLACE("interpreter.own_gil", PyInterpreterState, _gil);
+    PLACE("interpreter.gil_holder", PyInterpreterState, _gil.last_holder);
+    PLACE("interpreter.gil_locked", PyInterpreterState, _gil.locked);
+#endif
+#if SINCE(15)
+    PLACE("interpreter.collecting_frame", PyInterpreterState, gc.frame);
+#endif
 #if SINCE(11)
     PLACE("interpreter.threads_head", PyInterpreterState, threads.head);
 #else
@@ -73,6 +92,21 @@ static void probe_thread(void) {
     PLACE("thread.interp", PyThreadState, interp);
     PLACE("thread.thread_id", PyThreadState, thread_id);
     PLACE("thread.serial", PyThreadState, id);
+    PLACE("thread.exc_info", PyThreadState, exc_info);
+    PLACE("thread.exc_state", PyThreadState, exc_state);
+    PLACE("gil.cond", struct _gil_runtime_state, cond);
+    PLACE("exc_item.previous", _PyErr_StackItem, previous_item);
+#if SINCE(11)
+    PLACE("exc_item.value", _PyErr_StackItem, exc_value);
+#else
+    PLACE("exc_item.value", _PyErr_StackItem, exc_type);
+#endif
+#if SINCE(13) && defined(Py_GIL_DISABLED)
+    PLACE("thread.state", PyThreadState, state);
+#endif
+#if SINCE(15) && !defined(Py_GIL_DISABLED)
+    PLACE("thread.gil_requested", PyThreadState, gil_requested);
+#endif
 #if SINCE(13)
     PLACE("thread.current_frame", PyThreadState, current_frame);
 #elif SINCE(11)
@@ -248,6 +282,12 @@ static void probe_published_state(void) {
     PUBLISHED("interpreter.threads_head", interpreter_state.threads_head);
     PUBLISHED("interpreter.modules", interpreter_state.imports_modules);
     PUBLISHED("interpreter.sysdict", interpreter_state.sysdict);
+#ifndef Py_GIL_DISABLED
+    PUBLISHED("interpreter.gil", interpreter_state.ceval_gil);
+    PUBLISHED("interpreter.own_gil", interpreter_state.gil_runtime_state);
+    PUBLISHED("interpreter.gil_holder", interpreter_state.gil_runtime_state_holder);
+    PUBLISHED("interpreter.gil_locked", interpreter_state.gil_runtime_state_locked);
+#endif
     PUBLISHED("thread.next", thread_state.next);
     PUBLISHED("thread.interp", thread_state.interp);
     PUBLISHED("thread.current_frame", thread_state.current_frame);
@@ -259,6 +299,11 @@ static void probe_published_state(void) {
 #endif
 #if SINCE(15)
     PUBLISHED("thread.base_frame", thread_state.base_frame);
+    PUBLISHED("thread.exc_state", thread_state.exc_state);
+    PUBLISHED("exc_item.value", err_stackitem.exc_value);
+#ifndef Py_GIL_DISABLED
+    PUBLISHED("thread.gil_requested", thread_state.gil_requested);
+#endif
 #endif
 }
 

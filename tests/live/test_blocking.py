@@ -89,7 +89,7 @@ def every_stack_is_exact(work, interpreter):
         running = targets.start_tree(work, interpreter, enter, form, "--depth", "6")
         path = work.out / f"{form}.collapsed"
         result, stats = work.profile(
-            "attach", "--blocking", "-r", "1khz", "-d", "1.5", "-o", path, running.target.pid)
+            "attach", "--blocking", "--no-gc", "-r", "1khz", "-d", "1.5", "-o", path, running.target.pid)
         verdict = running.judge.judge([(line.frames, line.count) for line in parse_collapsed(path)])
         expect(verdict.samples == stats["samples"] > 0, f"samples: {stats}")
         expect(not verdict.impossible, f"{form}: {verdict}"[:400], *map(describe, verdict.examples))

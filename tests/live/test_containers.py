@@ -10,20 +10,9 @@ import sys
 from pathlib import Path
 
 from harness import (
-    NEW_PIDS, PYROMETER, TARGET_ENVIRONMENT, Skip, case, each_version, every, expect, expect_equal,
-    expect_status, functions_of, main, need_pid_namespaces, need_root, newest_here, parse_collapsed,
-    private_mounts, three, wait_until, wait_until_asleep)
-
-def children_of(pid):
-    found = []
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            if re.search(rf"^PPid:\s*{pid}$", status.read_text(), re.MULTILINE):
-                found.append(int(status.parent.name))
-        except OSError:
-            pass
-    return found
-
+    NEW_PIDS, PYROMETER, TARGET_ENVIRONMENT, Skip, case, children_of, each_version, every, expect,
+    expect_equal, expect_status, functions_of, main, need_pid_namespaces, need_root, newest_here,
+    parse_collapsed, private_mounts, three, wait_until, wait_until_asleep)
 
 def names_within(pid):
     """{tid in the innermost namespace: tid here} of a process."""

@@ -66,7 +66,7 @@ def truth_between(before, after):
 def compare_shares(work, target):
     path = work.out / "shares.collapsed"
     before = target.ask("TRUTH")
-    result, stats = work.profile("attach", target.pid, "-r", "1khz", "-d", "5", "-o", path)
+    result, stats = work.profile("attach", target.pid, "--no-gc", "-r", "1khz", "-d", "5", "-o", path)
     truth = truth_between(before, target.ask("TRUTH"))
 
     lines = parse_collapsed(path)

@@ -98,7 +98,7 @@ def attach(work, running, rate, seconds):
     """([(frames, count)], stats)"""
     path = work.out / f"{rate}.collapsed"
     _, stats = work.profile(
-        "attach", running.target.pid, "-r", rate, "-d", seconds, "-o", path,
+        "attach", running.target.pid, "--no-gc", "-r", rate, "-d", seconds, "-o", path,
         prefix=targets.pinned(targets.cores()[1]))
     return [(line.frames, line.count) for line in parse_collapsed(path)], stats
 

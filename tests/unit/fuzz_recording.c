@@ -99,7 +99,7 @@ static void read_bytes(const struct buffer *bytes) {
     FILE *in = fmemopen(bytes->data, bytes->length, "r");
     assert_non_null(in);
     assert_int_equal(trace_init(&trace, true, &error), STATUS_OK);
-    enum status status = reader_read(in, &trace, &reading, &error);
+    enum status status = reader_read(in, NULL, &trace, &reading, &error);
     assert_true(status == STATUS_OK || status == STATUS_BAD_RECORDING);
     if (status == STATUS_OK) {
         export_all(&trace);

@@ -97,6 +97,13 @@ static void make_runtime(struct python *python) {
     }
 }
 
+static uint64_t builtins(struct python *python) {
+    struct python_entry none[] = {{python_text(python, "None"), python->none}};
+    uint64_t module = python_structure(python, "module", 0);
+    python_set(python, module, LAYOUT_module_dict, python_dict(python, DICT_UNICODE, none, 1));
+    return module;
+}
+
 /* sys.__dict__ and sys.modules, as far as they are looked into. */
 static void fill_interpreter(struct python *python, uint64_t interpreter) {
     struct python_entry sys[] = {
@@ -105,8 +112,13 @@ static void fill_interpreter(struct python *python, uint64_t interpreter) {
     };
     python_set(python, interpreter, LAYOUT_interpreter_sysdict,
                python_dict(python, DICT_UNICODE, sys, 2));
+    struct python_entry modules[] = {{python_text(python, "builtins"), builtins(python)}};
     python_set(python, interpreter, LAYOUT_interpreter_modules,
-               python_dict(python, DICT_GENERAL, NULL, 0));
+               python_dict(python, DICT_GENERAL, modules, 1));
+    if (LAYOUT_HAS(python->layout, interpreter, own_gil)) {
+        python_set(python, interpreter, LAYOUT_interpreter_gil,
+                   interpreter + LAYOUT_AT(python->layout, interpreter, own_gil));
+    }
 }
 
 uint64_t python_interpreter(struct python *python) {

@@ -137,6 +137,16 @@ void python_thread_end(struct python *python, struct python_thread *thread);
 /* Frees what is ours. Accepts a zeroed thread. */
 void python_thread_free(struct python_thread *thread);
 
+/* The thread takes the GIL of its interpreter, or none has it (NULL). Where there is no GIL it is
+ * attached, or none is. */
+void python_hold_gil(struct python *python, uint64_t interpreter,
+                     const struct python_thread *thread);
+/* The interpreter begins, or ends, to collect. */
+void python_collect(struct python *python, uint64_t interpreter, bool is_collecting);
+/* What the thread handles: an exception, None, or nothing (0), in a new generator that it runs or
+ * (`in_generator` false) in none. Returns the item of the chain of handlers. */
+uint64_t python_handle(struct python *python, const struct python_thread *thread, uint64_t value,
+                       bool in_generator);
 /* C code calls into the evaluation loop: comes before the first call, and before a callback. */
 void python_enter(struct python *python, struct python_thread *thread);
 /* Calls `code`, which is at `offset` bytes. */

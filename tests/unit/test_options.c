@@ -85,6 +85,24 @@ static void test_defaults(void **state) {
     options_free(&options);
 }
 
+static void test_modes(void **state) {
+    (void)state;
+    struct options options;
+    struct line line;
+    parse(&options, &line, "top -m gil 123");
+    assert_string_equal(options.mode->name, "gil");
+    options_free(&options);
+    parse(&options, &line, "replay --mode cpu a.pyro");
+    assert_string_equal(options.mode->name, "cpu");
+    options_free(&options);
+    parse(&options, &line, "replay a.pyro");
+    assert_null(options.mode); /* that of the recording */
+    options_free(&options);
+    parse(&options, &line, "diff a.pyro b.pyro");
+    assert_null(options.mode);
+    options_free(&options);
+}
+
 static void test_attach(void **state) {
     (void)state;
     struct options options;
@@ -446,6 +464,7 @@ static void test_help_tells_the_truth(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_modes),
         cmocka_unit_test(test_attach),
         cmocka_unit_test(test_top),
         cmocka_unit_test(test_long_options_and_any_order),

@@ -75,7 +75,9 @@ static void sample(struct trace *trace, struct writer *writer, uint64_t tick,
                            .weight_ns = NS_PER_MS + tick % 7 - (tick - 1) % 7,
                            .thread = thread,
                            .stack = stack,
-                           .state = tick % 5 == 0 ? STATE_WAITING : STATE_RUNNING};
+                           .state =
+                               (tick % 5 == 0 ? STATE_WAITING : STATE_RUNNING | STATE_HAS_GIL) |
+                               (tick % 4 == 0 ? STATE_EXCEPTION : 0)};
     trace->health.samples++;
     trace->health.ticks = tick;
     trace->health.duration_ns = taken.time_ns;
@@ -145,7 +147,7 @@ static enum status read_bytes(const char *data, size_t count, struct trace *trac
     FILE *in = count > 0 ? fmemopen((void *)(uintptr_t)data, count, "r") : fopen("/dev/null", "r");
     assert_non_null(in);
     assert_int_equal(trace_init(trace, true, error), STATUS_OK);
-    enum status status = reader_read(in, trace, reading, error);
+    enum status status = reader_read(in, NULL, trace, reading, error);
     fclose(in);
     return status;
 }
@@ -660,6 +662,51 @@ static void test_processes_threads_and_expressions(void **state) {
     }
 }
 
+/* ---- modes ---- */
+
+static void expect_mode(struct buffer *bytes, const struct trace *all, const char *mode) {
+    struct trace kept;
+    struct reading reading;
+    struct error error = {0};
+    uint64_t samples = 0;
+    uint64_t wanted = 0;
+    FILE *in = fmemopen(bytes->data, bytes->length, "r");
+    assert_int_equal(trace_init(&kept, true, NULL), STATUS_OK);
+    assert_int_equal(reader_read(in, mode_by_name(mode), &kept, &reading, &error), STATUS_OK);
+    fclose(in);
+    assert_string_equal(trace_string(&kept, kept.run.mode), mode);
+    for (uint32_t id = 1; id <= kept.tallies.count; id++) {
+        samples += ((const struct trace_tally *)table_row(&kept.tallies, id))->samples;
+    }
+    for (uint32_t id = 1; id <= all->threads.count; id++) {
+        struct buffer runs = {0};
+        assert_int_equal(timeline_each(all->timeline, (struct thread_ref){id}, append_run, &runs),
+                         STATUS_OK);
+        for (size_t at = 0; at < runs.length; at += sizeof(struct timeline_run)) {
+            const struct timeline_run *run = (const void *)(runs.data + at);
+            wanted += mode_keeps(mode_by_name(mode), run->state) ? run->samples : 0;
+        }
+        buffer_deinit(&runs);
+    }
+    assert_true(wanted > 0);
+    assert_int_equal(samples, wanted);
+    assert_int_equal(kept.health.samples, wanted);
+    assert_int_equal(kept.health.lost, all->health.lost);
+    forget(&kept, &reading);
+}
+
+static void test_modes(void **state) {
+    struct trace all;
+    (void)state;
+    record(&all);
+    struct buffer bytes = recorded_bytes();
+    for (const struct mode *mode = modes; mode->name != NULL; mode++) {
+        expect_mode(&bytes, &all, mode->name);
+    }
+    buffer_deinit(&bytes);
+    trace_deinit(&all);
+}
+
 static void test_bad_expressions(void **state) {
     (void)state;
     struct selection selection = {0};
@@ -714,6 +761,7 @@ int main(void) {
         cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_processes_threads_and_expressions),
         cmocka_unit_test(test_bad_expressions),
+        cmocka_unit_test(test_modes),
         cmocka_unit_test(test_varints),
     };
     return cmocka_run_group_tests_name("recording", tests, make_file, remove_file);

@@ -577,6 +577,66 @@ static void stopped_for_every_look(struct python *python) {
     bench_close(&bench);
 }
 
+/* ---- the collector ---- */
+
+/* The stack, and the collector above so many of its frames from the root; SIZE_MAX: nowhere. */
+static void expect_collector(const struct bench *bench, size_t above) {
+    struct python_thread below = bench->thread;
+    struct buffer whole = {0};
+    struct buffer expected = {0};
+    python_describe(bench->python, &below, &whole);
+    below.count = above < below.count ? above : below.count;
+    python_describe(bench->python, &below, &expected);
+    size_t split = expected.length;
+    if (above != SIZE_MAX) {
+        buffer_printf(&expected, ";<GC>%s", whole.data + split);
+    }
+    expect_text(bench, expected.data, 0);
+    buffer_deinit(&whole);
+    buffer_deinit(&expected);
+}
+
+static void collector_is_on_top(struct python *python) {
+    struct bench bench;
+    bench_open(&bench, python);
+    start_working(&bench);
+    python_hold_gil(python, python->interpreter, &bench.thread);
+    settle(&bench);
+    for (int i = 0; i < 3; i++) {
+        python_collect(python, python->interpreter, i % 2 == 0);
+        look(&bench, NS_PER_MS);
+        expect_collector(&bench, i % 2 == 0 ? bench.thread.count : SIZE_MAX);
+        look(&bench, NS_PER_MS);
+        expect_collector(&bench, i % 2 == 0 ? bench.thread.count : SIZE_MAX);
+    }
+    resolve_hide_collector(bench.resolve);
+    look(&bench, NS_PER_MS);
+    expect_whole(&bench);
+    bench_close(&bench);
+}
+
+static bool tells_where_it_collects(const struct layout *layout) {
+    return LAYOUT_HAS(layout, interpreter, collecting_frame);
+}
+
+static void finalizers_are_above_the_collector(struct python *python) {
+    struct bench bench;
+    bench_open(&bench, python);
+    start_working(&bench);
+    size_t depth = bench.thread.count;
+    python_set(python, python->interpreter, LAYOUT_interpreter_collecting_frame,
+               bench.thread.frames[depth - 1].address);
+    python_collect(python, python->interpreter, true);
+    python_enter(python, &bench.thread);
+    call(&bench, python_function(python, "__del__"), 2);
+    settle(&bench);
+    expect_collector(&bench, depth);
+    python_collect(python, python->interpreter, false);
+    look(&bench, NS_PER_MS);
+    expect_whole(&bench);
+    bench_close(&bench);
+}
+
 /* ---- what is about all of the process ---- */
 
 static void end_of_the_process(struct python *python) {
@@ -620,6 +680,8 @@ int main(void) {
         SCENARIO(code_that_is_freed),
         SCENARIO(thread_in_the_same_slot),
         SCENARIO(stopped_for_every_look),
+        SCENARIO(collector_is_on_top),
+        SCENARIO_FOR(finalizers_are_above_the_collector, tells_where_it_collects),
         SCENARIO(end_of_the_process),
     };
     return scenarios_run("resolve", scenarios, sizeof scenarios / sizeof scenarios[0]);
