@@ -30,19 +30,14 @@ static enum status hear(struct stopper *stopper, struct stopper_answer *out) {
     return STATUS_INTERNAL;
 }
 
-static enum status order(struct stopper *stopper, enum stopper_order order,
-                         uint64_t *pause_ns_out) {
-    struct stopper_answer answer = {0};
-    *pause_ns_out = 0;
+static enum status order(struct stopper *stopper, struct stopper_order order,
+                         struct stopper_answer *out) {
+    *out = (struct stopper_answer){0};
     /* Should nobody be there to read it, nobody answers either. */
     ssize_t ignored = send(stopper->fd, &order, sizeof order, MSG_NOSIGNAL);
     (void)ignored;
-    enum status status = hear(stopper, &answer);
-    if (status == STATUS_OK) {
-        status = answer.status;
-        *pause_ns_out = answer.pause_ns;
-    }
-    return status;
+    enum status status = hear(stopper, out);
+    return status == STATUS_OK ? out->status : status;
 }
 
 /* Who waits for a core with the process stopped makes it wait as well. */
@@ -72,17 +67,35 @@ static bool may_hurry(void) {
     return may;
 }
 
-enum status stopper_stop(struct stopper *stopper, uint64_t *pause_ns_out) {
+static enum status stop(struct stopper *stopper, struct stopper_order what,
+                        struct stopper_answer *answer, uint64_t *pause_ns_out) {
     hurry(stopper, true);
-    enum status status = order(stopper, ORDER_STOP, pause_ns_out);
+    enum status status = order(stopper, what, answer);
+    *pause_ns_out = answer->pause_ns;
     if (status != STATUS_OK) {
         hurry(stopper, false);
     }
     return status;
 }
 
+enum status stopper_stop(struct stopper *stopper, uint64_t *pause_ns_out) {
+    struct stopper_answer answer;
+    return stop(stopper, (struct stopper_order){ORDER_STOP, 0}, &answer, pause_ns_out);
+}
+
+enum status stopper_stop_thread(struct stopper *stopper, pid_t tid, struct registers *out,
+                                uint64_t *pause_ns_out) {
+    struct stopper_answer answer;
+    enum status status =
+        stop(stopper, (struct stopper_order){ORDER_STOP_THREAD, tid}, &answer, pause_ns_out);
+    *out = answer.registers;
+    return status;
+}
+
 enum status stopper_continue(struct stopper *stopper, uint64_t *pause_ns_out) {
-    enum status status = order(stopper, ORDER_CONTINUE, pause_ns_out);
+    struct stopper_answer answer;
+    enum status status = order(stopper, (struct stopper_order){ORDER_CONTINUE, 0}, &answer);
+    *pause_ns_out = answer.pause_ns;
     hurry(stopper, false);
     return status;
 }

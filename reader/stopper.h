@@ -22,6 +22,7 @@
 
 #include "profiler/base/status.h"
 #include "reader/process.h"
+#include "reader/registers.h"
 
 /* The longest that a process should be stopped at a time; a look takes a thousandth of it. */
 #define STOPPER_BOUND_NS UINT64_C(20000000)
@@ -46,6 +47,10 @@ void stopper_close(struct stopper *stopper, uint64_t *cpu_ns_out);
  * anything but OK stopper_continue must not be called. `pause_ns_out` is set unless OK: how long
  * threads were held, 0 if not at all. */
 enum status stopper_stop(struct stopper *stopper, uint64_t *pause_ns_out) MUST_CHECK;
+/* The same for one thread, while the others run on; its registers, all of them known. `tid` is
+ * its id in our pid namespace. NOT_HELD also when the process has no such thread. */
+enum status stopper_stop_thread(struct stopper *stopper, pid_t tid, struct registers *out,
+                                uint64_t *pause_ns_out) MUST_CHECK;
 /* Lets every thread go on that did before. OK when they were held until now; NOT_HELD when the
  * bound had passed, so that they were going on already; INTERNAL. `pause_ns_out`: from when the
  * first was told to stop until the last was let go. */

@@ -60,10 +60,19 @@ static void let_go(struct helper *helper) {
     tracer_attend(&helper->tracer);
 }
 
-static void hold(struct helper *helper, struct stopper_answer *answer) {
+static enum status hold_thread(struct helper *helper, pid_t tid, struct registers *out) {
+    enum status status =
+        tracer_stop_thread(&helper->tracer, tid, PATIENCE_MS * NS_PER_MS, helper->bound_ns);
+    return status == STATUS_OK ? tracer_registers(&helper->tracer, tid, out) : status;
+}
+
+static void hold(struct helper *helper, const struct stopper_order *order,
+                 struct stopper_answer *answer) {
     helper->pause_ns = 0;
     helper->is_holding = true;
-    answer->status = tracer_stop(&helper->tracer, PATIENCE_MS * NS_PER_MS, helper->bound_ns);
+    answer->status = order->what == ORDER_STOP_THREAD
+                         ? hold_thread(helper, order->tid, &answer->registers)
+                         : tracer_stop(&helper->tracer, PATIENCE_MS * NS_PER_MS, helper->bound_ns);
     if (answer->status != STATUS_OK) {
         let_go(helper);
     }
@@ -71,13 +80,13 @@ static void hold(struct helper *helper, struct stopper_answer *answer) {
 
 /* False when there is nobody any more who could order anything. */
 static bool obey(struct helper *helper) {
-    enum stopper_order order;
+    struct stopper_order order;
     struct stopper_answer answer = {.status = STATUS_NOT_HELD};
     if (recv(helper->orders_fd, &order, sizeof order, 0) != (ssize_t)sizeof order) {
         return false;
     }
-    if (order == ORDER_STOP) {
-        hold(helper, &answer);
+    if (order.what != ORDER_CONTINUE) {
+        hold(helper, &order, &answer);
     } else if (helper->is_holding) {
         let_go(helper);
         answer.status = STATUS_OK;

@@ -7,17 +7,25 @@
 #include <sys/types.h>
 
 #include "profiler/base/status.h"
+#include "reader/registers.h"
+
+enum stopper_what {
+    ORDER_STOP,        /* every thread */
+    ORDER_STOP_THREAD, /* one of them */
+    ORDER_CONTINUE,
+};
 
 /* Each order is one message and gets one answer; before the first order comes one about seizing. */
-enum stopper_order {
-    ORDER_STOP,
-    ORDER_CONTINUE,
+struct stopper_order {
+    enum stopper_what what;
+    pid_t tid; /* of ORDER_STOP_THREAD */
 };
 
 struct stopper_answer {
     enum status status;
-    uint64_t pause_ns;  /* of the last stop; 0 while it lasts */
-    struct error error; /* of the first answer alone */
+    uint64_t pause_ns;          /* of the last stop; 0 while it lasts */
+    struct registers registers; /* of the thread that was stopped by itself */
+    struct error error;         /* of the first answer alone */
 };
 
 /* Seizes `pid` and obeys orders that come from `fd` (SOCK_SEQPACKET) until its other end is closed.

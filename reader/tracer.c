@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -210,6 +211,44 @@ enum status tracer_stop(struct tracer *tracer, uint64_t patience_ns, uint64_t bo
         await(tracer, tracee, end_ns - now_ns);
     }
     return tracer->has_ended || tracer->count == 0 ? STATUS_GONE : STATUS_OK;
+}
+
+/* The list may move while it is waited, so the thread is looked up each time. */
+enum status tracer_stop_thread(struct tracer *tracer, pid_t tid, uint64_t patience_ns,
+                               uint64_t bound_ns) {
+    uint64_t start_ns = clock_monotonic_ns();
+    tracer->since_ns = 0;
+    if (find(tracer, tid) != NULL) {
+        request(PTRACE_INTERRUPT, tid, 0);
+    }
+    for (;;) {
+        struct tracee *tracee = find(tracer, tid);
+        uint64_t now_ns = clock_monotonic_ns();
+        uint64_t end_ns =
+            tracer->since_ns == 0 ? start_ns + patience_ns : tracer->since_ns + bound_ns;
+        if (tracee == NULL || tracee->is_dead || now_ns >= end_ns) {
+            return tracer->has_ended ? STATUS_GONE : STATUS_NOT_HELD;
+        }
+        if (tracee->is_stopped) {
+            return STATUS_OK;
+        }
+        await(tracer, tracee, end_ns - now_ns);
+    }
+}
+
+enum status tracer_registers(struct tracer *tracer, pid_t tid, struct registers *out) {
+    const struct tracee *tracee = find(tracer, tid);
+    struct user_regs_struct user;
+    if (tracee == NULL || !tracee->is_stopped || ptrace(PTRACE_GETREGS, tid, NULL, &user) != 0) {
+        return STATUS_NOT_HELD;
+    }
+    *out = (struct registers){
+        .value = {user.rax, user.rdx, user.rcx, user.rbx, user.rsi, user.rdi, user.rbp, user.rsp,
+                  user.r8, user.r9, user.r10, user.r11, user.r12, user.r13, user.r14, user.r15,
+                  user.rip},
+        .known = (1U << REGISTER_COUNT) - 1,
+    };
+    return STATUS_OK;
 }
 
 /* ---- seizing ---- */

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "profiler/base/status.h"
+#include "reader/registers.h"
 
 struct tracee {
     pid_t tid;
@@ -44,6 +45,12 @@ void tracer_deinit(struct tracer *tracer);
  * more; NOT_HELD when that was not so `bound_ns` after the first had stopped, or none has within
  * `patience_ns`, as when all wait for a core; GONE. In every case tracer_continue must follow. */
 enum status tracer_stop(struct tracer *tracer, uint64_t patience_ns, uint64_t bound_ns) MUST_CHECK;
+/* The same for one thread, while the others run on. NOT_HELD also when there is no such thread. */
+enum status tracer_stop_thread(struct tracer *tracer, pid_t tid, uint64_t patience_ns,
+                               uint64_t bound_ns) MUST_CHECK;
+/* The registers of a thread that is stopped; it is off its CPU from then on until it is let go.
+ * NOT_HELD when it is not stopped. */
+enum status tracer_registers(struct tracer *tracer, pid_t tid, struct registers *out) MUST_CHECK;
 /* Lets all threads go on that are stopped by us: one that was stopped anyway, as by Ctrl-Z, stays
  * so. */
 void tracer_continue(struct tracer *tracer);
