@@ -28,8 +28,8 @@ CONFIG := $(notdir $(firstword $(CC)))$(if $(SAN),-$(call dashed,$(SAN)))$(if $(
 BUILD  := build/$(CONFIG)
 QUIET  := $(if $(V),,@)
 
-PACKAGES := libelf libcjson ncursesw libprotobuf-c zlib libzstd
-LIBS      = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
+PACKAGES := libelf libcjson ncursesw libprotobuf-c zlib libzstd libunwind-generic
+LIBS      = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -liberty -lm
 # Include folders only: the macros that ncursesw asks for would hide POSIX 2008.
 INCLUDES := -I. -I$(BUILD)/made $(shell $(PKG_CONFIG) --cflags-only-I $(PACKAGES) 2>/dev/null)
 

@@ -291,10 +291,10 @@ static int open_inode(const char *path, uint64_t inode) {
 
 /* For a process in a chroot the kernel prints paths as seen from our root, so the prefix that
  * leads to its root has to go before /proc/PID/root is put in front. */
-static const char *path_inside_root(pid_t pid, const char *path) {
+const char *process_path_inside(const struct process *process, const char *path) {
     char link[PROC_PATH_BYTES];
     char root[4096];
-    snprintf(link, sizeof link, "/proc/%d/root", (int)pid);
+    snprintf(link, sizeof link, "/proc/%d/root", (int)process->pid);
     ssize_t bytes = readlink(link, root, sizeof root - 1);
     if (bytes > 1 && strncmp(path, root, (size_t)bytes) == 0 && path[bytes] == '/') {
         return path + bytes;
@@ -315,7 +315,7 @@ void process_executable(const struct process *process, struct buffer *out) {
     if ((size_t)bytes >= sizeof gone && strcmp(path + bytes - (sizeof gone - 1), gone) == 0) {
         path[(size_t)bytes - (sizeof gone - 1)] = '\0';
     }
-    const char *inside = path_inside_root(process->pid, path);
+    const char *inside = process_path_inside(process, path);
     buffer_append(out, inside, strlen(inside));
 }
 
@@ -332,7 +332,7 @@ int process_open_mapped(const struct process *process, const struct mapping *map
         case 1: buffer_printf(&path, "/proc/%d/exe", pid); break;
         case 2:
             buffer_printf(&path, "/proc/%d/root%s", pid,
-                          path_inside_root(process->pid, mapping->path));
+                          process_path_inside(process, mapping->path));
             break;
         case 3: buffer_printf(&path, "/proc/%d/root%s", pid, mapping->path); break;
         default: buffer_printf(&path, "%s", mapping->path); break;

@@ -37,6 +37,8 @@ pid_t process_parent(const struct process *process);
 bool process_owner(const struct process *process, uid_t *uid_out, gid_t *gid_out);
 /* Path of the program it runs, as the process sees it; nothing when it cannot be known. */
 void process_executable(const struct process *process, struct buffer *out);
+/* The part of a path of its map that it sees itself. Borrowed from `path`. */
+const char *process_path_inside(const struct process *process, const char *path);
 /* Its name as the kernel has it (comm), without the newline; "?" when it cannot be read. */
 void process_name(const struct process *process, struct buffer *out);
 /* Its arguments, joined with spaces; the name in brackets when it has none. */

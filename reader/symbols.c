@@ -231,7 +231,7 @@ static bool append_noted_id(Elf_Data *notes, struct buffer *out) {
     return false;
 }
 
-static void append_build_id(Elf *elf, struct buffer *out) {
+void symbols_append_elf_build_id(struct Elf *elf, struct buffer *out) {
     size_t count;
     if (elf_getphdrnum(elf, &count) != 0) {
         return;
@@ -263,7 +263,7 @@ void symbols_append_build_id(const struct process *process, const struct maps *m
     }
     Elf *elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
     if (elf != NULL && elf_kind(elf) == ELF_K_ELF) {
-        append_build_id(elf, out);
+        symbols_append_elf_build_id(elf, out);
     }
     elf_end(elf);
     close(fd);

@@ -30,5 +30,8 @@ enum status symbols_locate(const struct process *process, const struct maps *map
  * opened, is not ELF or has none. */
 void symbols_append_build_id(const struct process *process, const struct maps *maps,
                              uint64_t address, struct buffer *out);
+struct Elf; /* libelf's */
+/* The same of an ELF file that is open. */
+void symbols_append_elf_build_id(struct Elf *elf, struct buffer *out);
 
 #endif
