@@ -11,6 +11,7 @@
 enum {
     REST_SHARE = 256, /* a sleeper is left alone for this part of the time it has slept, */
     REST_MS = 8,      /* and no longer */
+    AWAKE_US = 250,   /* so long whoever was found awake is believed to be, and no question asked */
     MUTE_MS = 100,    /* so long nobody asks where there was no answer */
     /* The account of a thread that runs lags behind by a tick of the kernel's scheduler, of which
      * there are 100 to 1000 a second. */
@@ -28,6 +29,7 @@ struct doer {
     uint64_t code;         /* where the newest frame was then */
     uint64_t position;
     size_t frame_count;
+    uint64_t asked_ns; /* when it was found awake, else 0 */
     uint64_t asleep_since_ns;
     uint64_t ask_at_ns;
     struct task_times times;
@@ -149,8 +151,10 @@ static uint32_t ask(struct doer *doer, const struct raw_thread *thread, uint64_t
         return 0;
     }
     take_times(doer);
+    uint64_t since_ns = doer->asked_ns != 0 ? now_ns - doer->asked_ns : elapsed_ns;
+    doer->asked_ns = state.is_asleep ? 0 : now_ns;
     if (!state.is_asleep) {
-        return is_on_cpu(doer, elapsed_ns) ? STATE_RUNNING : STATE_RUNNABLE;
+        return is_on_cpu(doer, since_ns) ? STATE_RUNNING : STATE_RUNNABLE;
     }
     bool slept_on = !doer->has_times && (doer->kernel_state & STATE_WAITING) != 0;
     doer->asleep_since_ns = slept_on ? doer->asleep_since_ns : now_ns;
@@ -163,7 +167,9 @@ static uint32_t kernel_state(struct doer *doer, const struct raw_look *look,
                              uint64_t elapsed_ns) {
     bool may_run = has_moved(doer, look, thread) || thread->has_gil ||
                    (doer->kernel_state & STATE_WAITING) == 0;
-    if ((!may_run || doer->is_mute) && now_ns < doer->ask_at_ns) {
+    bool is_believed = (!may_run || doer->is_mute) && now_ns < doer->ask_at_ns;
+    bool is_awake = doer->asked_ns != 0 && now_ns - doer->asked_ns < AWAKE_US * NS_PER_US;
+    if (is_believed || is_awake) {
         return doer->kernel_state;
     }
     if (may_run || take_times(doer)) {

@@ -1,7 +1,8 @@
 /* What threads are doing, all that is known of it: what the look has read from the target's memory
  * costs nothing, what the kernel says of a thread costs a microsecond. So the kernel is asked about
  * those that may have done something:
- *   - whoever was not asleep when last asked, holds the GIL, or has moved on its stack: every tick;
+ *   - whoever was not asleep when last asked, holds the GIL, or has moved on its stack: every tick,
+ * but no more often than every 250 us, or high rates would be spent on asking;
  *   - whoever sleeps is asked first whether it has had a CPU since, which costs less, and the
  * longer it has slept the more seldom: again after 1/256 of that time, and after 8 ms at the
  * latest. The end of a sleep is thereby seen late by 1/512 of the sleep, on average.
