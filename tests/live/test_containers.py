@@ -14,6 +14,7 @@ from harness import (
     expect_equal, expect_status, functions_of, main, need_pid_namespaces, need_root, newest_here,
     parse_collapsed, private_mounts, three, wait_until, wait_until_asleep)
 
+
 def names_within(pid):
     """{tid in the innermost namespace: tid here} of a process."""
     found = {}
