@@ -185,7 +185,7 @@ const struct option_row option_rows[] = {
      .set = set_thread},
     {0, "main-thread", NULL, VERBS_ANY, "only the main thread", FLAG(filter.main_only)},
     {'a', "all-threads", NULL, VERBS_ANY, "every thread (the default)", .set = NULL},
-    {'s', "subprocesses", NULL, VERBS_LIVE, "its children and theirs as well, in one profile",
+    {'s', "subprocesses", NULL, VERBS_LIVE | VERB_DUMP, "the processes below it as well",
      FLAG(follows)},
     {0, "blocking", NULL, VERBS_LIVE | VERB_DUMP,
      "stop the process for every look: exact stacks, and it runs slower", FLAG(is_blocking)},

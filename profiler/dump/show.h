@@ -5,6 +5,7 @@
 #include <cjson/cJSON.h>
 
 #include "profiler/base/buffer.h"
+#include "profiler/dump/herd.h"
 #include "profiler/dump/take.h"
 
 /* "sleeping" for S; NULL when that is not known. */
@@ -14,7 +15,15 @@ const char *show_state(char kernel_state);
  * it. */
 void show_text(const struct trace *trace, const struct dumped_process *dumped, struct buffer *out);
 
+/* The frames of one thread, as above. */
+void show_stack(const struct trace *trace, const struct dumped_thread *dumped, struct buffer *out);
+
 /* As docs/dump.schema.json says. The caller deletes it. */
 cJSON *show_json(const struct trace *trace, const struct dumped_process *dumped);
+
+/* Each stack once, with who is in it, those of fewest threads first. */
+void show_herd_text(const struct trace *trace, const struct herd *herd, struct buffer *out);
+/* As show_json. */
+cJSON *show_herd_json(const struct trace *trace, const struct herd *herd);
 
 #endif

@@ -77,21 +77,25 @@ static void append_frame(const struct trace *trace, struct frame_id id, struct b
 
 /* ---- threads ---- */
 
-static void append_thread(const struct trace *trace, const struct dumped_thread *dumped,
-                          struct buffer *out) {
-    const struct trace_thread *thread = trace_thread(trace, dumped->thread);
-    const char *state = show_state(dumped->kernel_state);
+void show_stack(const struct trace *trace, const struct dumped_thread *dumped, struct buffer *out) {
     uint32_t depth;
-    buffer_printf(out, "\nThread %u \"", thread->tid);
-    append_text(trace, thread->name, out);
-    buffer_printf(out, "\"%s%s%s%s%s\n", thread->is_main ? " (main)" : "", state != NULL ? " " : "",
-                  state != NULL ? state : "", dumped->stack.id == 0 ? " (no Python code)" : "",
-                  (dumped->flags & SAMPLE_UNVERIFIED) != 0 ? " (moved while it was read)" : "");
     struct stack_id *path = take_path(trace, dumped->stack, &depth);
     for (uint32_t at = 0; at < depth; at++) {
         append_frame(trace, trace_stack(trace, path[at])->frame, out);
     }
     free(path);
+}
+
+static void append_thread(const struct trace *trace, const struct dumped_thread *dumped,
+                          struct buffer *out) {
+    const struct trace_thread *thread = trace_thread(trace, dumped->thread);
+    const char *state = show_state(dumped->kernel_state);
+    buffer_printf(out, "\nThread %u \"", thread->tid);
+    append_text(trace, thread->name, out);
+    buffer_printf(out, "\"%s%s%s%s%s\n", thread->is_main ? " (main)" : "", state != NULL ? " " : "",
+                  state != NULL ? state : "", dumped->stack.id == 0 ? " (no Python code)" : "",
+                  (dumped->flags & SAMPLE_UNVERIFIED) != 0 ? " (moved while it was read)" : "");
+    show_stack(trace, dumped, out);
 }
 
 void show_text(const struct trace *trace, const struct dumped_process *dumped, struct buffer *out) {

@@ -4,7 +4,9 @@
 import json
 import re
 
-from harness import TESTS, case, each_version, expect, expect_equal, expect_status, main, three
+from harness import (
+    TESTS, case, each_version, expect, expect_equal, expect_refusal, expect_status, main, newest_here,
+    three, wait_until_asleep)
 from schema import complaints
 
 SCHEMA = TESTS.parent / "docs" / "dump.schema.json"
@@ -75,6 +77,55 @@ def text(work, interpreter):
     expect_equal(carets == [], "column" not in thread["frames"][0], "no carets")
     if carets:
         expect_equal(carets[-1], "    " + "^" * len("sys.stdin.read()"), "carets")
+
+
+def herd(work, interpreter):
+    """A target that waits, and whose children do: four alike, one not."""
+    target = work.still_target(interpreter, "herd.py", 4)
+    for pid in [target.facts["odd"], *target.facts["waiting"]]:
+        wait_until_asleep(pid)
+    return target
+
+
+@case(over=three)
+def children(work, interpreter):
+    """Equal stacks are found equal, and who is alone comes first."""
+    target = herd(work, interpreter)
+    odd, waiting = target.facts["odd"], target.facts["waiting"]
+    dumped = dump_of(work, target, "--subprocesses")
+    expect_equal(dumped["other_processes"], 0, "processes that are no Pythons")
+    expect_equal({p["pid"] for p in dumped["processes"]}, {target.pid, odd, *waiting}, "processes")
+    for process in dumped["processes"]:
+        [thread] = process["threads"]
+        expect_equal(thread["tid"], process["pid"], "main thread")
+        expect_equal(process["python"], dumped["processes"][0]["python"], "version")
+        name = {odd: "wait_oddly", target.pid: "main"}.get(process["pid"], "wait_alike")
+        expect_equal(thread["frames"][0]["function"], name, f"where {process['pid']} waits")
+    groups = [[member["pid"] for member in group] for group in dumped["equal_stacks"]]
+    expect_equal(sorted(groups[0] + groups[1]), sorted([odd, target.pid]), "who is alone")
+    expect_equal([sorted(group) for group in groups[2:]], [sorted(waiting)], "who waits alike")
+
+
+@case(over=newest_here)
+def children_as_text(work, interpreter):
+    target = herd(work, interpreter)
+    result = work.pyrometer("dump", "-s", target.pid)
+    expect_status(result, 0)
+    head, *parts = result.out.decode().split("\n\n")
+    expect(head.endswith("and below: 6 of Python, 0 others"), head)
+    expect_equal(len(parts), 3, "stacks")
+    for part, words in zip(parts, ("1 of 6 processes in main (", "1 of 6 processes in wait_oddly (",
+                                   "4 of 6 processes in wait_alike (")):
+        expect(part.startswith(words), f"not {words}", *part.splitlines())
+        expect(part.splitlines()[0].endswith(", sleeping"), *part.splitlines())
+    expect_equal(set(parts[2].splitlines()[1].strip().split(", ")),
+                 {str(pid) for pid in target.facts["waiting"]}, "who waits alike")
+
+
+@case()
+def children_that_are_no_pythons(work):
+    process = work.start(["sh", "-c", "sleep 100; true"])
+    expect_refusal(work.pyrometer("dump", "-s", process.pid), 5, str(process.pid))
 
 
 if __name__ == "__main__":
