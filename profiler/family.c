@@ -8,6 +8,7 @@
 
 #include "profiler/base/arena.h"
 #include "profiler/base/clock.h"
+#include "profiler/below.h"
 #include "profiler/signals.h"
 #include "reader/tree.h"
 
@@ -225,36 +226,6 @@ static bool is_end_of_target(enum status status) {
            status == STATUS_NOT_READY || status == STATUS_NOT_MAPPED || status == STATUS_BAD_LAYOUT;
 }
 
-/* What is below a process that is no Python and was to be one. */
-static enum status name_pythons_below(const struct family *family, struct error *error) {
-    struct buffer pids = {0};
-    struct tree tree;
-    tree_read(&tree, family->root->pid);
-    for (size_t i = 1; i < tree.count && pids.length < 100; i++) {
-        struct process process;
-        struct memory memory;
-        struct runtime runtime;
-        if (process_open(&process, tree.nodes[i].pid, NULL) != STATUS_OK) {
-            continue;
-        }
-        if (memory_open_live(&memory, process.pid, NULL) == STATUS_OK) {
-            if (runtime_attach(&runtime, &process, &memory, family->run->memo, NULL) == STATUS_OK) {
-                buffer_printf(&pids, "%s%d", pids.length > 0 ? ", " : "", (int)process.pid);
-            }
-            memory_close(&memory);
-        }
-        process_close(&process);
-    }
-    tree_free(&tree);
-    errno = 0;
-    enum status status = pids.length > 0
-                             ? error_set(error, STATUS_ABOVE_PYTHON, "below process %d: %s",
-                                         (int)family->root->pid, pids.data)
-                             : STATUS_NOT_PYTHON;
-    buffer_deinit(&pids);
-    return status;
-}
-
 /* Why there is nobody. */
 static enum status explain(const struct family *family, struct error *error) {
     const struct sampler_plan *plan = family->run->plan;
@@ -271,7 +242,8 @@ static enum status explain(const struct family *family, struct error *error) {
         return error_set(error, STATUS_NOT_PYTHON, "process %d, and the %zu below it",
                          (int)family->root->pid, family->count - 1);
     }
-    return plan->keep_waiting ? error->status : name_pythons_below(family, error);
+    return plan->keep_waiting ? error->status
+                              : below_explain(family->root->pid, family->run->memo, error);
 }
 
 /* Whether somebody may yet become a Python who is none now. OK: nobody has asked. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "profiler/base/arena.h"
+#include "profiler/below.h"
 #include "reader/tree.h"
 
 /* ---- taking ---- */
@@ -75,7 +76,8 @@ enum status herd_take_one(const struct process *root, struct trace *trace,
                           const struct take_plan *plan, struct herd *out, struct error *error) {
     *out = (struct herd){.root = (uint32_t)root->pid, .count = 1};
     out->processes = memory_zeroed(1, sizeof *out->processes);
-    return take_process(root, trace, plan, &out->processes[0], error);
+    enum status status = take_process(root, trace, plan, &out->processes[0], error);
+    return status == STATUS_NOT_PYTHON ? below_explain(root->pid, NULL, error) : status;
 }
 
 void herd_free(struct herd *herd) {

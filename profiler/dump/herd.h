@@ -22,7 +22,8 @@ struct herd {
  * of take_process when that is why. */
 enum status herd_take(const struct process *root, struct trace *trace, const struct take_plan *plan,
                       struct herd *out, struct error *error) MUST_CHECK;
-/* Looks at the process alone. Statuses as of take_process. */
+/* Looks at the process alone. Statuses as of take_process, and ABOVE_PYTHON when it is no Python
+ * but some below it are. */
 enum status herd_take_one(const struct process *root, struct trace *trace,
                           const struct take_plan *plan, struct herd *out,
                           struct error *error) MUST_CHECK;
