@@ -210,12 +210,12 @@ void family_meet(struct family *family, uint64_t now_ns) {
         family->is_complete = false; /* who comes now is not met */
         return;
     }
+    /* Time for which we only waited for a CPU is no reason to come later. */
+    uint64_t before_ns = clock_cpu_ns();
     meet_now(family, now_ns);
-    uint64_t done_ns = clock_monotonic_ns();
-    uint64_t pause_ns = (MEET_SHARE - 1) * (done_ns - now_ns);
+    uint64_t pause_ns = MEET_SHARE * (clock_cpu_ns() - before_ns);
     bool is_idle = family->attached_count == 0; /* there is nothing that one could be late for */
-    family->meet_ns =
-        is_idle ? 0 : done_ns + clamp(pause_ns, MEET_MS * NS_PER_MS, UINT64_MAX - done_ns);
+    family->meet_ns = is_idle ? 0 : now_ns + clamp(pause_ns, MEET_MS * NS_PER_MS, UINT64_MAX / 2);
 }
 
 /* ---- the first one ---- */
@@ -288,11 +288,13 @@ void family_rehearse(struct family *family) {
     }
 }
 
-/* Its memory is not what it was: it has ended, or executed another program. */
+/* Its memory is not what it was: it has ended, or executed another program. A fork that did so
+ * before it gave a sample was no Python in its own right. */
 static void lose(struct family *family, struct relative *relative, uint64_t now_ns) {
+    relative->is_gone = !process_is_alive(&relative->process);
+    relative->was_python = relative->is_gone || relative->target.session.is_noted;
     target_detach(&relative->target);
     begin_image(relative, process_image_mark(&relative->process), now_ns);
-    relative->is_gone = !process_is_alive(&relative->process);
     family->attached_count--;
     family->alone_ns = now_ns;
     family->meet_ns = now_ns;
