@@ -321,18 +321,6 @@ def sleeping_status(pid):
     return status if re.search(r"^State:\s*S", status, re.MULTILINE) else None
 
 
-def children_of(pid):
-    """The PIDs of those that a process has started and that have not ended."""
-    found = []
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            if re.search(rf"^PPid:\s*{pid}$", status.read_text(), re.MULTILINE):
-                found.append(int(status.parent.name))
-        except OSError:
-            pass
-    return found
-
-
 class Work:
     """What one run of a case has made: a folder and processes. All of it goes away with close()."""
 
