@@ -78,6 +78,8 @@
     X(frame, function, 8, OPTIONAL)                                                                \
     X(frame, globals, 8, OPTIONAL)                                                                 \
     X(frame, tlbc_index, 4, OPTIONAL)                                                              \
+    /* f_localsplus of PyFrameObject, localsplus of _PyInterpreterFrame */                         \
+    X(locals, slots, 8, REQUIRED)                                                                  \
     /* PyCodeObject */                                                                             \
     X(code, argcount, 4, REQUIRED)                                                                 \
     X(code, names, 8, REQUIRED)                                                                    \
@@ -93,6 +95,11 @@
     X(code, first_traceable, 4, OPTIONAL)                                                          \
     X(code, tlbc, 8, OPTIONAL)                                                                     \
     X(code, version, 4, OPTIONAL)                                                                  \
+    X(code, varnames, 8, OPTIONAL)                                                                 \
+    X(code, freevars, 8, OPTIONAL)                                                                 \
+    X(code, cellvars, 8, OPTIONAL)                                                                 \
+    X(code, localsplusnames, 8, OPTIONAL)                                                          \
+    X(code, localspluskinds, 8, OPTIONAL)                                                          \
     /* PyFunctionObject; only 3.11 needs its version, where code objects have none */              \
     X(function, code, 8, REQUIRED)                                                                 \
     X(function, version, 4, OPTIONAL)                                                              \
@@ -103,6 +110,7 @@
     X(type, name, 8, REQUIRED)                                                                     \
     X(type, basic_size, 8, REQUIRED)                                                               \
     X(type, flags, 8, REQUIRED)                                                                    \
+    X(type, dict, 8, REQUIRED)                                                                     \
     X(type, dict_offset, 8, REQUIRED)                                                              \
     X(type, cached_keys, 8, REQUIRED)                                                              \
     /* PyASCIIObject, PyCompactUnicodeObject, PyUnicodeObject; the last three are where the        \
@@ -118,9 +126,17 @@
     X(bytes, data, 1, REQUIRED)                                                                    \
     /* PyTupleObject */                                                                            \
     X(tuple, items, 8, REQUIRED)                                                                   \
+    /* PyListObject */                                                                             \
+    X(list, items, 8, REQUIRED)                                                                    \
     /* PyLongObject: ob_size up to 3.11, lv_tag from 3.12 */                                       \
     X(integer, tag, 8, REQUIRED)                                                                   \
     X(integer, digits, 4, REQUIRED)                                                                \
+    /* PyFloatObject, PyCellObject, PySetObject */                                                 \
+    X(float, value, 8, REQUIRED)                                                                   \
+    X(cell, value, 8, REQUIRED)                                                                    \
+    X(set, used, 8, REQUIRED)                                                                      \
+    X(set, mask, 8, REQUIRED)                                                                      \
+    X(set, table, 8, REQUIRED)                                                                     \
     /* PyDictObject, PyDictKeysObject, PyDictValues */                                             \
     X(dict, keys, 8, REQUIRED)                                                                     \
     X(dict, values, 8, REQUIRED)                                                                   \
@@ -186,6 +202,13 @@ enum gil_place {
     GIL_ABSENT,         /* free-threaded: a thread that runs Python is attached */
 };
 
+/* How a code object names the local variables of its frames. locals.c, read_names(). */
+enum local_names {
+    LOCAL_NAMES_BY_KIND,  /* 3.8-3.10: co_varnames, co_cellvars, co_freevars, in the order of slots
+                           */
+    LOCAL_NAMES_TOGETHER, /* 3.11-: co_localsplusnames, and co_localspluskinds says what they are */
+};
+
 /* objects.c, dict_read(). */
 enum dict_shape {
     DICT_SHAPE_SIZE, /* 3.8-3.10: dk_size decides the width of indices; entries of 24 bytes */
@@ -206,7 +229,7 @@ enum string_state {
     STRING_STATE_BYTE, /* 3.14t-: interned:8 kind:3 compact:1 ascii:1 */
 };
 
-/* objects.c, integer_read(). */
+/* integer.c, integer_shape_of(). */
 enum integer_shape {
     INTEGER_SIZE, /* -3.11: ob_size, its sign is the number's */
     INTEGER_TAG,  /* 3.12-: lv_tag = digits << 3 | sign */
@@ -231,6 +254,7 @@ struct layout {
     enum code_reference code_reference;
     enum entry_frames entry_frames;
     enum gil_place gil_place;
+    enum local_names local_names;
     enum dict_shape dict_shape;
     enum instance_attributes attributes;
     enum string_state string_state;

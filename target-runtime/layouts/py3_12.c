@@ -13,6 +13,7 @@ const struct layout layout_py3_12 = {
     .entry_frames = ENTRY_FRAMES_OWNER,
     .gil_place = GIL_IN_INTERPRETER,
     .dict_shape = DICT_SHAPE_LOG2,
+    .local_names = LOCAL_NAMES_TOGETHER,
     .attributes = ATTRIBUTES_TAGGED_BEFORE,
     .string_state = STRING_STATE_BITS,
     .integer_shape = INTEGER_TAG,
@@ -59,6 +60,7 @@ const struct layout layout_py3_12 = {
             [LAYOUT_frame_instr_ptr] = LAYOUT_PLACE(56),
             [LAYOUT_frame_owner] = LAYOUT_PLACE(70),
             [LAYOUT_frame_globals] = LAYOUT_PLACE(24),
+            [LAYOUT_locals_slots] = LAYOUT_PLACE(72),
             /* PyCodeObject, Include/cpython/code.h */
             [LAYOUT_code_argcount] = LAYOUT_PLACE(52),
             [LAYOUT_code_names] = LAYOUT_PLACE(32),
@@ -72,6 +74,8 @@ const struct layout layout_py3_12 = {
             [LAYOUT_code_adaptive] = LAYOUT_PLACE(192),
             [LAYOUT_code_first_traceable] = LAYOUT_PLACE(176),
             [LAYOUT_code_version] = LAYOUT_PLACE(92),
+            [LAYOUT_code_localsplusnames] = LAYOUT_PLACE(96),
+            [LAYOUT_code_localspluskinds] = LAYOUT_PLACE(104),
             /* PyFunctionObject, Include/cpython/funcobject.h */
             [LAYOUT_function_code] = LAYOUT_PLACE(48),
             /* PyObject, PyVarObject, Include/object.h */
@@ -82,6 +86,7 @@ const struct layout layout_py3_12 = {
             [LAYOUT_type_basic_size] = LAYOUT_PLACE(32),
             [LAYOUT_type_flags] = LAYOUT_PLACE(168),
             [LAYOUT_type_dict_offset] = LAYOUT_PLACE(288),
+            [LAYOUT_type_dict] = LAYOUT_PLACE(264),
             [LAYOUT_type_cached_keys] = LAYOUT_PLACE(880),
             /* PyASCIIObject, PyCompactUnicodeObject, PyUnicodeObject,
                Include/cpython/unicodeobject.h */
@@ -95,9 +100,19 @@ const struct layout layout_py3_12 = {
             [LAYOUT_bytes_data] = LAYOUT_PLACE(32),
             /* PyTupleObject, Include/cpython/tupleobject.h */
             [LAYOUT_tuple_items] = LAYOUT_PLACE(24),
+            /* PyListObject, Include/cpython/listobject.h */
+            [LAYOUT_list_items] = LAYOUT_PLACE(24),
             /* PyLongObject, Include/cpython/longintrepr.h */
             [LAYOUT_integer_tag] = LAYOUT_PLACE(16),
             [LAYOUT_integer_digits] = LAYOUT_PLACE(24),
+            /* PyFloatObject, Include/cpython/floatobject.h */
+            [LAYOUT_float_value] = LAYOUT_PLACE(16),
+            /* PyCellObject, Include/cpython/cellobject.h */
+            [LAYOUT_cell_value] = LAYOUT_PLACE(16),
+            /* PySetObject, Include/cpython/setobject.h */
+            [LAYOUT_set_used] = LAYOUT_PLACE(24),
+            [LAYOUT_set_mask] = LAYOUT_PLACE(32),
+            [LAYOUT_set_table] = LAYOUT_PLACE(40),
             /* PyDictObject, Include/cpython/dictobject.h */
             [LAYOUT_dict_keys] = LAYOUT_PLACE(32),
             [LAYOUT_dict_values] = LAYOUT_PLACE(40),

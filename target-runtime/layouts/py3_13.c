@@ -42,6 +42,7 @@
     X(frame_instr_ptr, 56, 56, 248)                                                                \
     X(frame_owner, 70, 70, 264)                                                                    \
     X(frame_globals, 24, 24, UNPUBLISHED)                                                          \
+    X(locals_slots, 72, 72, 256)                                                                   \
     /* PyCodeObject, Include/cpython/code.h */                                                     \
     X(code_argcount, 52, 68, 320)                                                                  \
     X(code_names, 32, 48, UNPUBLISHED)                                                             \
@@ -55,6 +56,8 @@
     X(code_adaptive, 200, 216, 344)                                                                \
     X(code_first_traceable, 184, 200, UNPUBLISHED)                                                 \
     X(code_version, 92, 108, UNPUBLISHED)                                                          \
+    X(code_localsplusnames, 96, 112, 328)                                                          \
+    X(code_localspluskinds, 104, 120, 336)                                                         \
     /* PyFunctionObject, Include/cpython/funcobject.h */                                           \
     X(function_code, 48, 64, UNPUBLISHED)                                                          \
     /* PyObject, PyVarObject, Include/object.h */                                                  \
@@ -64,6 +67,7 @@
     X(type_name, 24, 40, 376)                                                                      \
     X(type_basic_size, 32, 48, UNPUBLISHED)                                                        \
     X(type_flags, 168, 184, 392)                                                                   \
+    X(type_dict, 264, 280, UNPUBLISHED)                                                            \
     X(type_dict_offset, 288, 304, UNPUBLISHED)                                                     \
     X(type_cached_keys, 880, 896, UNPUBLISHED)                                                     \
     /* PyASCIIObject, PyCompactUnicodeObject, PyUnicodeObject, Include/cpython/unicodeobject.h */  \
@@ -77,9 +81,19 @@
     X(bytes_data, 32, 48, 528)                                                                     \
     /* PyTupleObject, Include/cpython/tupleobject.h */                                             \
     X(tuple_items, 24, 40, UNPUBLISHED)                                                            \
+    /* PyListObject, Include/cpython/listobject.h */                                               \
+    X(list_items, 24, 40, 432)                                                                     \
     /* PyLongObject, Include/cpython/longintrepr.h */                                              \
     X(integer_tag, 16, 32, 496)                                                                    \
     X(integer_digits, 24, 40, 504)                                                                 \
+    /* PyFloatObject, Include/cpython/floatobject.h */                                             \
+    X(float_value, 16, 32, 480)                                                                    \
+    /* PyCellObject, Include/cpython/cellobject.h */                                               \
+    X(cell_value, 16, 32, UNPUBLISHED)                                                             \
+    /* PySetObject, Include/cpython/setobject.h */                                                 \
+    X(set_used, 24, 40, UNPUBLISHED)                                                               \
+    X(set_mask, 32, 48, UNPUBLISHED)                                                               \
+    X(set_table, 40, 56, UNPUBLISHED)                                                              \
     /* PyDictObject, Include/cpython/dictobject.h */                                               \
     X(dict_keys, 32, 48, 456)                                                                      \
     X(dict_values, 40, 56, 464)                                                                    \
@@ -98,7 +112,8 @@
     .frame_chain = FRAME_CHAIN_CURRENT, .position = POSITION_INSTRUCTION_POINTER,                  \
     .line_table = LINE_TABLE_LOCATIONS, .code_reference = CODE_REFERENCE_PLAIN,                    \
     .entry_frames = ENTRY_FRAMES_OWNER, .dict_shape = DICT_SHAPE_LOG2,                             \
-    .attributes = ATTRIBUTES_INLINE, .integer_shape = INTEGER_TAG, .opcodes = &opcodes_py3_13,     \
+    .local_names = LOCAL_NAMES_TOGETHER, .attributes = ATTRIBUTES_INLINE,                          \
+    .integer_shape = INTEGER_TAG, .opcodes = &opcodes_py3_13,                                      \
     .owner_entry = 3 /* FRAME_OWNED_BY_CSTACK */
 
 const struct layout layout_py3_13 = {

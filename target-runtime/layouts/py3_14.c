@@ -44,6 +44,7 @@
     X(frame_owner, 74, 78, 288)                                                                    \
     X(frame_globals, 24, 24, UNPUBLISHED)                                                          \
     X(frame_tlbc_index, ABSENT, 72, 304)                                                           \
+    X(locals_slots, 80, 80, 280)                                                                   \
     /* PyCodeObject, Include/cpython/code.h */                                                     \
     X(code_argcount, 52, 68, 360)                                                                  \
     X(code_names, 32, 48, UNPUBLISHED)                                                             \
@@ -58,6 +59,8 @@
     X(code_first_traceable, 192, 208, UNPUBLISHED)                                                 \
     X(code_version, 92, 108, UNPUBLISHED)                                                          \
     X(code_tlbc, ABSENT, 224, 392)                                                                 \
+    X(code_localsplusnames, 96, 112, 368)                                                          \
+    X(code_localspluskinds, 104, 120, 376)                                                         \
     /* PyFunctionObject, Include/cpython/funcobject.h */                                           \
     X(function_code, 48, 64, UNPUBLISHED)                                                          \
     /* PyObject, PyVarObject, Include/object.h */                                                  \
@@ -67,6 +70,7 @@
     X(type_name, 24, 40, 424)                                                                      \
     X(type_basic_size, 32, 48, UNPUBLISHED)                                                        \
     X(type_flags, 168, 184, 440)                                                                   \
+    X(type_dict, 264, 280, UNPUBLISHED)                                                            \
     X(type_dict_offset, 288, 304, UNPUBLISHED)                                                     \
     X(type_cached_keys, 880, 896, UNPUBLISHED)                                                     \
     /* PyASCIIObject, PyCompactUnicodeObject, PyUnicodeObject, Include/cpython/unicodeobject.h */  \
@@ -80,9 +84,19 @@
     X(bytes_data, 32, 48, 608)                                                                     \
     /* PyTupleObject, Include/cpython/tupleobject.h */                                             \
     X(tuple_items, 32, 48, UNPUBLISHED)                                                            \
+    /* PyListObject, Include/cpython/listobject.h */                                               \
+    X(list_items, 24, 40, 480)                                                                     \
     /* PyLongObject, Include/cpython/longintrepr.h */                                              \
     X(integer_tag, 16, 32, 576)                                                                    \
     X(integer_digits, 24, 40, 584)                                                                 \
+    /* PyFloatObject, Include/cpython/floatobject.h */                                             \
+    X(float_value, 16, 32, 560)                                                                    \
+    /* PyCellObject, Include/cpython/cellobject.h */                                               \
+    X(cell_value, 16, 32, UNPUBLISHED)                                                             \
+    /* PySetObject, Include/cpython/setobject.h */                                                 \
+    X(set_used, 24, 40, 504)                                                                       \
+    X(set_mask, 32, 48, 520)                                                                       \
+    X(set_table, 40, 56, 512)                                                                      \
     /* PyDictObject, Include/cpython/dictobject.h */                                               \
     X(dict_keys, 32, 48, 536)                                                                      \
     X(dict_values, 40, 56, 544)                                                                    \
@@ -101,7 +115,8 @@
     .frame_chain = FRAME_CHAIN_CURRENT, .position = POSITION_INSTRUCTION_POINTER,                  \
     .line_table = LINE_TABLE_LOCATIONS, .code_reference = CODE_REFERENCE_TAGGED,                   \
     .entry_frames = ENTRY_FRAMES_OWNER, .dict_shape = DICT_SHAPE_LOG2,                             \
-    .attributes = ATTRIBUTES_INLINE, .integer_shape = INTEGER_TAG, .opcodes = &opcodes_py3_14,     \
+    .local_names = LOCAL_NAMES_TOGETHER, .attributes = ATTRIBUTES_INLINE,                          \
+    .integer_shape = INTEGER_TAG, .opcodes = &opcodes_py3_14,                                      \
     .owner_entry = 3 /* FRAME_OWNED_BY_INTERPRETER */
 
 const struct layout layout_py3_14 = {

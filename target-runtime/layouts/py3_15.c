@@ -47,6 +47,7 @@
     X(frame_owner, 74, 78, 352)                                                                    \
     X(frame_globals, 24, 24, UNPUBLISHED)                                                          \
     X(frame_tlbc_index, ABSENT, 72, 368)                                                           \
+    X(locals_slots, 80, 80, 344)                                                                   \
     /* PyCodeObject, Include/cpython/code.h */                                                     \
     X(code_argcount, 52, 68, 424)                                                                  \
     X(code_names, 32, 48, UNPUBLISHED)                                                             \
@@ -61,6 +62,8 @@
     X(code_first_traceable, 192, 208, UNPUBLISHED)                                                 \
     X(code_version, 92, 108, UNPUBLISHED)                                                          \
     X(code_tlbc, ABSENT, 224, 456)                                                                 \
+    X(code_localsplusnames, 96, 112, 432)                                                          \
+    X(code_localspluskinds, 104, 120, 440)                                                         \
     /* PyFunctionObject, Include/cpython/funcobject.h */                                           \
     X(function_code, 48, 64, UNPUBLISHED)                                                          \
     /* PyObject, PyVarObject, Include/object.h */                                                  \
@@ -70,6 +73,7 @@
     X(type_name, 24, 40, 488)                                                                      \
     X(type_basic_size, 32, 48, 512)                                                                \
     X(type_flags, 168, 184, 504)                                                                   \
+    X(type_dict, 264, 280, UNPUBLISHED)                                                            \
     X(type_dict_offset, 288, 304, 520)                                                             \
     X(type_cached_keys, 888, 904, 536)                                                             \
     /* PyASCIIObject, PyCompactUnicodeObject, PyUnicodeObject, Include/cpython/unicodeobject.h */  \
@@ -83,9 +87,19 @@
     X(bytes_data, 32, 48, 704)                                                                     \
     /* PyTupleObject, Include/cpython/tupleobject.h */                                             \
     X(tuple_items, 32, 48, UNPUBLISHED)                                                            \
+    /* PyListObject, Include/cpython/listobject.h */                                               \
+    X(list_items, 24, 40, 576)                                                                     \
     /* PyLongObject, Include/cpython/longintrepr.h */                                              \
     X(integer_tag, 16, 32, 672)                                                                    \
     X(integer_digits, 24, 40, 680)                                                                 \
+    /* PyFloatObject, Include/cpython/floatobject.h */                                             \
+    X(float_value, 16, 32, 656)                                                                    \
+    /* PyCellObject, Include/cpython/cellobject.h */                                               \
+    X(cell_value, 16, 32, UNPUBLISHED)                                                             \
+    /* PySetObject, Include/cpython/setobject.h */                                                 \
+    X(set_used, 24, 40, 600)                                                                       \
+    X(set_mask, 32, 48, 616)                                                                       \
+    X(set_table, 40, 56, 608)                                                                      \
     /* PyDictObject, Include/cpython/dictobject.h */                                               \
     X(dict_keys, 32, 48, 632)                                                                      \
     X(dict_values, 40, 56, 640)                                                                    \
@@ -104,7 +118,8 @@
     .frame_chain = FRAME_CHAIN_CURRENT, .position = POSITION_INSTRUCTION_POINTER,                  \
     .line_table = LINE_TABLE_LOCATIONS, .code_reference = CODE_REFERENCE_TAGGED,                   \
     .entry_frames = ENTRY_FRAMES_OWNER, .dict_shape = DICT_SHAPE_LOG2,                             \
-    .attributes = ATTRIBUTES_INLINE, .integer_shape = INTEGER_TAG, .opcodes = &opcodes_py3_15,     \
+    .local_names = LOCAL_NAMES_TOGETHER, .attributes = ATTRIBUTES_INLINE,                          \
+    .integer_shape = INTEGER_TAG, .opcodes = &opcodes_py3_15,                                      \
     .owner_entry = 3 /* FRAME_OWNED_BY_INTERPRETER */
 
 const struct layout layout_py3_15 = {

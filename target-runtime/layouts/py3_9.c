@@ -13,6 +13,7 @@ const struct layout layout_py3_9 = {
     .entry_frames = ENTRY_FRAMES_NONE,
     .gil_place = GIL_IN_RUNTIME,
     .dict_shape = DICT_SHAPE_SIZE,
+    .local_names = LOCAL_NAMES_BY_KIND,
     .attributes = ATTRIBUTES_DICT_OFFSET,
     .string_state = STRING_STATE_BITS,
     .integer_shape = INTEGER_SIZE,
@@ -52,6 +53,7 @@ const struct layout layout_py3_9 = {
             [LAYOUT_frame_object_generator] = LAYOUT_PLACE(96), /* f_gen */
             [LAYOUT_frame_object_globals] = LAYOUT_PLACE(48),
             [LAYOUT_frame_object_executing] = LAYOUT_PLACE(116), /* f_executing */
+            [LAYOUT_locals_slots] = LAYOUT_PLACE(360),
             /* PyCodeObject, Include/cpython/code.h */
             [LAYOUT_code_argcount] = LAYOUT_PLACE(16),
             [LAYOUT_code_names] = LAYOUT_PLACE(64),
@@ -61,6 +63,9 @@ const struct layout layout_py3_9 = {
             [LAYOUT_code_name] = LAYOUT_PLACE(112),
             [LAYOUT_code_line_table] = LAYOUT_PLACE(120),
             [LAYOUT_code_bytes_object] = LAYOUT_PLACE(48),
+            [LAYOUT_code_varnames] = LAYOUT_PLACE(72),
+            [LAYOUT_code_freevars] = LAYOUT_PLACE(80),
+            [LAYOUT_code_cellvars] = LAYOUT_PLACE(88),
             /* PyFunctionObject, Include/funcobject.h */
             [LAYOUT_function_code] = LAYOUT_PLACE(16),
             /* PyObject, PyVarObject, Include/object.h */
@@ -71,6 +76,7 @@ const struct layout layout_py3_9 = {
             [LAYOUT_type_basic_size] = LAYOUT_PLACE(32),
             [LAYOUT_type_flags] = LAYOUT_PLACE(168),
             [LAYOUT_type_dict_offset] = LAYOUT_PLACE(288),
+            [LAYOUT_type_dict] = LAYOUT_PLACE(264),
             [LAYOUT_type_cached_keys] = LAYOUT_PLACE(864),
             /* PyASCIIObject, PyCompactUnicodeObject, PyUnicodeObject,
                Include/cpython/unicodeobject.h */
@@ -84,9 +90,19 @@ const struct layout layout_py3_9 = {
             [LAYOUT_bytes_data] = LAYOUT_PLACE(32),
             /* PyTupleObject, Include/cpython/tupleobject.h */
             [LAYOUT_tuple_items] = LAYOUT_PLACE(24),
+            /* PyListObject, Include/cpython/listobject.h */
+            [LAYOUT_list_items] = LAYOUT_PLACE(24),
             /* PyLongObject, Include/longintrepr.h */
             [LAYOUT_integer_tag] = LAYOUT_PLACE(16),
             [LAYOUT_integer_digits] = LAYOUT_PLACE(24),
+            /* PyFloatObject, Include/floatobject.h */
+            [LAYOUT_float_value] = LAYOUT_PLACE(16),
+            /* PyCellObject, Include/cellobject.h */
+            [LAYOUT_cell_value] = LAYOUT_PLACE(16),
+            /* PySetObject, Include/setobject.h */
+            [LAYOUT_set_used] = LAYOUT_PLACE(24),
+            [LAYOUT_set_mask] = LAYOUT_PLACE(32),
+            [LAYOUT_set_table] = LAYOUT_PLACE(40),
             /* PyDictObject, Include/cpython/dictobject.h */
             [LAYOUT_dict_keys] = LAYOUT_PLACE(32),
             [LAYOUT_dict_values] = LAYOUT_PLACE(40),

@@ -130,6 +130,7 @@ static void probe_frame(void) {
     PLACE("frame.previous", _PyInterpreterFrame, previous);
     PLACE("frame.owner", _PyInterpreterFrame, owner);
     PLACE("frame.globals", _PyInterpreterFrame, f_globals);
+    PLACE("locals.slots", _PyInterpreterFrame, localsplus);
 #if SINCE(13)
     PLACE("frame.executable", _PyInterpreterFrame, f_executable);
     PLACE("frame.instr_ptr", _PyInterpreterFrame, instr_ptr);
@@ -153,6 +154,7 @@ static void probe_frame(void) {
     PLACE("frame_object.lasti", PyFrameObject, f_lasti);
     PLACE("frame_object.generator", PyFrameObject, f_gen);
     PLACE("frame_object.globals", PyFrameObject, f_globals);
+    PLACE("locals.slots", PyFrameObject, f_localsplus);
 }
 #endif
 
@@ -173,8 +175,13 @@ static void probe_code(void) {
     PLACE("code.unit_count", PyCodeObject, ob_base.ob_size);
     PLACE("code.adaptive", PyCodeObject, co_code_adaptive);
     PLACE("code.first_traceable", PyCodeObject, _co_firsttraceable);
+    PLACE("code.localsplusnames", PyCodeObject, co_localsplusnames);
+    PLACE("code.localspluskinds", PyCodeObject, co_localspluskinds);
 #else
     PLACE("code.bytes_object", PyCodeObject, co_code);
+    PLACE("code.varnames", PyCodeObject, co_varnames);
+    PLACE("code.freevars", PyCodeObject, co_freevars);
+    PLACE("code.cellvars", PyCodeObject, co_cellvars);
 #endif
 #if SINCE(12)
     PLACE("code.version", PyCodeObject, co_version);
@@ -190,6 +197,7 @@ static void probe_type(void) {
     PLACE("type.name", PyTypeObject, tp_name);
     PLACE("type.basic_size", PyTypeObject, tp_basicsize);
     PLACE("type.flags", PyTypeObject, tp_flags);
+    PLACE("type.dict", PyTypeObject, tp_dict);
     PLACE("type.dict_offset", PyTypeObject, tp_dictoffset);
     PLACE("type.cached_keys", PyHeapTypeObject, ht_cached_keys);
 }
@@ -205,10 +213,16 @@ static void probe_strings(void) {
     PLACE("bytes.count", PyVarObject, ob_size);
     PLACE("bytes.data", PyBytesObject, ob_sval);
     PLACE("tuple.items", PyTupleObject, ob_item);
+    PLACE("list.items", PyListObject, ob_item);
+    PLACE("set.used", PySetObject, used);
+    PLACE("set.mask", PySetObject, mask);
+    PLACE("set.table", PySetObject, table);
+    PLACE("cell.value", PyCellObject, ob_ref);
     PLACE("function.code", PyFunctionObject, func_code);
 }
 
-static void probe_integers(void) {
+static void probe_numbers(void) {
+    PLACE("float.value", PyFloatObject, ob_fval);
 #if SINCE(12)
     PLACE("integer.tag", PyLongObject, long_value.lv_tag);
     PLACE("integer.digits", PyLongObject, long_value.ob_digit);
@@ -312,6 +326,9 @@ static void probe_published_code(void) {
     PUBLISHED("frame.executable", interpreter_frame.executable);
     PUBLISHED("frame.instr_ptr", interpreter_frame.instr_ptr);
     PUBLISHED("frame.owner", interpreter_frame.owner);
+    PUBLISHED("locals.slots", interpreter_frame.localsplus);
+    PUBLISHED("code.localsplusnames", code_object.localsplusnames);
+    PUBLISHED("code.localspluskinds", code_object.localspluskinds);
     PUBLISHED("code.filename", code_object.filename);
     PUBLISHED("code.name", code_object.name);
     PUBLISHED("code.qualname", code_object.qualname);
@@ -339,8 +356,15 @@ static void probe_published_objects(void) {
     PUBLISHED("bytes.data", bytes_object.ob_sval);
     PUBLISHED("integer.tag", long_object.lv_tag);
     PUBLISHED("integer.digits", long_object.ob_digit);
+    PUBLISHED("list.items", list_object.ob_item);
+    PUBLISHED("float.value", float_object.ob_fval);
     PUBLISHED("dict.keys", dict_object.ma_keys);
     PUBLISHED("dict.values", dict_object.ma_values);
+#if SINCE(14)
+    PUBLISHED("set.used", set_object.used);
+    PUBLISHED("set.table", set_object.table);
+    PUBLISHED("set.mask", set_object.mask);
+#endif
 #if SINCE(15)
     PUBLISHED("type.basic_size", type_object.tp_basicsize);
     PUBLISHED("type.dict_offset", type_object.tp_dictoffset);
@@ -372,7 +396,7 @@ int main(void) {
     probe_code();
     probe_type();
     probe_strings();
-    probe_integers();
+    probe_numbers();
     probe_dicts();
     probe_modules();
     probe_choices();
