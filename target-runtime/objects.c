@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "profiler/base/arena.h"
+#include "target-runtime/integer.h"
 
 enum {
     DICT_ENTRIES_LIMIT = 1 << 20,
@@ -111,6 +112,26 @@ enum status object_text(const struct runtime *runtime, struct remote object, str
     return status;
 }
 
+enum status object_code_points(const struct runtime *runtime, struct remote object,
+                               uint32_t *points, size_t limit, uint64_t *length_out) {
+    struct string_head head;
+    enum status status = string_head_of(runtime, object, &head);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    size_t count = head.length < limit ? head.length : limit;
+    uint8_t *chars = memory_zeroed(count + 1, head.kind);
+    if (count > 0) {
+        status = memory_read_one(runtime->memory, head.chars, chars, (uint32_t)(count * head.kind));
+    }
+    for (size_t i = 0; i < count; i++) {
+        points[i] = character_at(chars, head.kind, i);
+    }
+    *length_out = head.length;
+    free(chars);
+    return status;
+}
+
 /* Whether a str is the ASCII text `wanted`; one read. What is not readable is not it. */
 static enum status text_is(const struct runtime *runtime, struct remote object, const char *wanted,
                            bool *out) {
@@ -160,41 +181,19 @@ enum status object_bytes(const struct runtime *runtime, struct remote object, si
 
 /* ---- int ---- */
 
-/* How many digits of 30 bits a non-negative int has; false for a negative one. */
-static bool integer_digits(enum integer_shape shape, uint64_t tag, uint64_t *count_out) {
-    switch (shape) {
-    case INTEGER_SIZE: *count_out = tag; return (int64_t)tag >= 0;
-    /* Include/cpython/longintrepr.h (3.12): sign 0 positive, 1 zero, 2 negative. */
-    case INTEGER_TAG: *count_out = (tag & 3) == 1 ? 0 : tag >> 3; return (tag & 3) != 2;
-    }
-    return false;
-}
-
 enum status object_integer(const struct runtime *runtime, struct remote object, uint64_t *out) {
-    enum { DIGIT_LIMIT = 3 }; /* 3 x 30 bits */
-    const struct layout *layout = runtime->layout;
-    uint8_t tag[8];
-    uint8_t digits[4 * DIGIT_LIMIT] = {0};
-    uint64_t count;
-    enum status status = memory_read_one(
-        runtime->memory, remote_at(object, LAYOUT_AT(layout, integer, tag)), tag, sizeof tag);
+    struct integer integer;
+    enum status status = integer_read(runtime, object, &integer);
     if (status != STATUS_OK) {
         return status;
     }
-    if (!integer_digits(layout->integer_shape, load_u64(tag), &count) || count > DIGIT_LIMIT) {
+    const uint32_t *digits = integer.digits;
+    /* Bits 60 to 63 are in the third digit. */
+    if (integer.is_negative || integer.digit_count > 3 || digits[2] > 0xf) {
         return STATUS_TORN;
     }
-    if (count > 0) {
-        status =
-            memory_read_one(runtime->memory, remote_at(object, LAYOUT_AT(layout, integer, digits)),
-                            digits, (uint32_t)count * 4);
-    }
-    if (load_u32(digits + 8) > 0xf) { /* bits 60 to 63 */
-        return STATUS_TORN;
-    }
-    *out = load_u32(digits) | (uint64_t)load_u32(digits + 4) << 30 |
-           (uint64_t)load_u32(digits + 8) << 60;
-    return status;
+    *out = digits[0] | (uint64_t)digits[1] << 30 | (uint64_t)digits[2] << 60;
+    return STATUS_OK;
 }
 
 /* ---- dict ---- */

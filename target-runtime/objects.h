@@ -18,6 +18,11 @@
 enum status object_text(const struct runtime *runtime, struct remote object,
                         struct buffer *out) MUST_CHECK;
 
+/* The first characters of a str, `limit` at most, into `points`; how many it has in all. TORN when
+ * it does not look like one. */
+enum status object_code_points(const struct runtime *runtime, struct remote object,
+                               uint32_t *points, size_t limit, uint64_t *length_out) MUST_CHECK;
+
 /* Where a str's characters are, and how many bytes they take. TORN when it does not look like one.
  */
 enum status object_characters(const struct runtime *runtime, struct remote object,

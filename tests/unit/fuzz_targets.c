@@ -20,6 +20,7 @@
 #include "target-runtime/callsite.h"
 #include "target-runtime/code.h"
 #include "target-runtime/lines.h"
+#include "target-runtime/locals.h"
 #include "target-runtime/objects.h"
 #include "target-runtime/threads.h"
 #include "tests/unit/fuzz_recording.h"
@@ -118,6 +119,29 @@ static bool ignore_entry(void *context, struct remote key, struct remote value) 
     return ++*visits < 1000;
 }
 
+/* No repr is longer than what its bounds allow for: as many texts as objects. */
+static void read_values(struct runtime *runtime, struct remote object) {
+    enum {
+        CALLS = 5000,
+        POINT_BYTES = 10,
+        REPR_BYTES = REPR_OBJECTS * REPR_TEXT_COUNT * POINT_BYTES
+    };
+    struct repr repr;
+    struct buffer text = {0};
+    struct frame_locals found;
+    struct raw_frame frame = {.at = object.addr, .code = object.addr};
+    repr_init(&repr, runtime, CALLS);
+    repr_append(&repr, object, &text);
+    assert_true(text.length > 0 && text.length < REPR_BYTES);
+    buffer_deinit(&text);
+    repr_deinit(&repr);
+    struct locals *locals = locals_create(runtime, CALLS);
+    locals_read(locals, &frame, false, &found);
+    assert_true(found.count <= LOCALS_LIMIT);
+    locals_free(&found);
+    locals_destroy(locals);
+}
+
 static void read_objects(struct runtime *runtime, struct remote object) {
     struct buffer text = {0};
     struct dict_entries entries;
@@ -135,6 +159,7 @@ static void read_objects(struct runtime *runtime, struct remote object) {
     (void)!code_fetch(runtime, object, &code);
     code_free(&code);
     buffer_deinit(&text);
+    read_values(runtime, object);
 }
 
 static void read_names(struct runtime *runtime, uint64_t interpreter) {
