@@ -88,6 +88,19 @@ static void note_cost(struct sampler *sampler) {
     family_count_reads(&sampler->family, &health->read_calls, &health->read_bytes);
 }
 
+/* Another rate, if one was wished for. */
+static void change_rate(struct sampler *sampler, uint64_t now_ns) {
+    struct sampler_wishes *wishes = sampler->run.plan->wishes;
+    uint64_t interval_ns = wishes != NULL ? atomic_exchange(&wishes->interval_ns, 0) : 0;
+    if (interval_ns != 0) {
+        uint64_t missed = sampler->schedule.missed;
+        sampler->run.trace->run.interval_ns = interval_ns;
+        schedule_init(&sampler->schedule, now_ns, interval_ns, sampler->schedule.random);
+        sampler->schedule.missed = missed;
+        nap_init(&sampler->nap, interval_ns);
+    }
+}
+
 /* What need not happen in every tick. */
 static void keep_house(struct sampler *sampler, uint64_t now_ns) {
     const struct sampler_plan *plan = sampler->run.plan;
@@ -97,6 +110,7 @@ static void keep_house(struct sampler *sampler, uint64_t now_ns) {
     if (now_ns >= sampler->housekeeping_ns) {
         sampler->housekeeping_ns = now_ns + HOUSEKEEPING_MS * NS_PER_MS;
         note_cost(sampler);
+        change_rate(sampler, now_ns);
         family_keep_house(&sampler->family, now_ns);
     }
 }

@@ -2,6 +2,7 @@
 #ifndef PYROMETER_PROFILER_SAMPLER_H
 #define PYROMETER_PROFILER_SAMPLER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,16 +14,23 @@
 #include "profiler/roster.h"
 #include "reader/process.h"
 
+/* What may be asked of a running sampler, from another thread. */
+struct sampler_wishes {
+    _Atomic uint64_t interval_ns; /* another one from now on; 0: as it is */
+    atomic_bool opcodes;          /* from now on */
+};
+
 struct sampler_plan {
     uint64_t interval_ns; /* > 0 */
     uint64_t duration_ns; /* 0: until the target ends or the user asks */
     const struct mode *mode;
     struct thread_filter filter;
-    bool is_blocking;     /* stop the target for every look */
-    bool lists_opcodes;   /* record the bytecode instruction of newest frames */
-    bool hides_collector; /* no frame for the garbage collector */
-    bool keep_waiting;    /* the process may yet execute or start a Python: wait for it */
-    bool follows;         /* profile all that is below the process as well */
+    bool is_blocking;              /* stop the target for every look */
+    bool lists_opcodes;            /* record the bytecode instruction of newest frames */
+    bool hides_collector;          /* no frame for the garbage collector */
+    bool keep_waiting;             /* the process may yet execute or start a Python: wait for it */
+    bool follows;                  /* profile all that is below the process as well */
+    struct sampler_wishes *wishes; /* borrowed; NULL: none will come */
     const struct sink *sinks;
     size_t sink_count;
     /* Called when the user asked for what there is so far (SIGUSR1). */

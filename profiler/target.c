@@ -21,6 +21,11 @@ static enum status block(struct target *target, struct error *error) {
     return status;
 }
 
+static bool wants_opcodes(const struct run *run) {
+    const struct sampler_wishes *wishes = run->plan->wishes;
+    return run->plan->lists_opcodes || (wishes != NULL && wishes->opcodes);
+}
+
 /* Once the session is open, or could not be opened. */
 static enum status finish_attaching(struct target *target, enum status status,
                                     struct error *error) {
@@ -28,7 +33,7 @@ static enum status finish_attaching(struct target *target, enum status status,
     if (status != STATUS_OK) {
         return status;
     }
-    if (run->plan->lists_opcodes) {
+    if (wants_opcodes(run)) {
         resolve_list_opcodes(target->session.resolve);
     }
     if (run->plan->hides_collector) {
@@ -210,6 +215,9 @@ enum status target_look(struct target *target, uint64_t now_ns) {
 
 enum status target_keep_house(struct target *target, uint64_t now_ns) {
     roster_read_names(target->roster, now_ns, false);
+    if (wants_opcodes(target->run)) {
+        resolve_list_opcodes(target->session.resolve);
+    }
     if (!process_is_alive(target->process)) {
         return STATUS_GONE;
     }

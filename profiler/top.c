@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "exporters/exporter.h"
@@ -17,8 +18,13 @@
 #include "profiler/report.h"
 #include "profiler/sampler.h"
 #include "profiler/signals.h"
+#include "profiler/sources.h"
+#include "profiler/values.h"
 #include "tui/screen.h"
+#include "tui/view.h"
 #include "tui/viewer.h"
+
+enum { MODES_MAX = 8 };
 
 struct live_view {
     const struct options *options;
@@ -26,8 +32,11 @@ struct live_view {
     struct trace trace; /* the sampler's: names; what was sampled is in the window */
     struct window window;
     struct viewer *viewer;
-    uint64_t target_cpu_ns; /* when it was last looked at */
-    bool was_quit;          /* by a key */
+    struct sampler_wishes wishes;
+    struct sources sources;
+    struct string_id mode_names[MODES_MAX]; /* by number in view_modes[] */
+    uint64_t target_cpu_ns;                 /* when it was last looked at */
+    bool was_quit;                          /* by a key */
 };
 
 /* ---- the sampler's side ---- */
@@ -75,30 +84,85 @@ static enum status write_saving(const void *context, FILE *out, struct error *er
     return exporter_write(saving->exporter, saving->path, saving->trace, out, error);
 }
 
-static bool save(void *context, const struct trace *trace, const char *path, char *answer,
+/* Writes a trace that has all that its format needs. */
+static enum status write_trace(const struct live_view *live, const struct exporter *exporter,
+                               struct trace *trace, const struct window_query *query,
+                               const char *path, struct error *error) {
+    struct saving saving = {exporter, trace, path};
+    for (size_t i = 0; view_modes[i].name != NULL; i++) {
+        if (view_modes[i].states == query->states) {
+            trace->run.mode = live->mode_names[i];
+        }
+    }
+    if (exporter->needs_sources && !live->options->no_source) {
+        sources_capture(&live->sources, trace);
+    }
+    return output_write(path, write_saving, &saving, error);
+}
+
+/* The same of one with the order of samples, which has to be put together. */
+static enum status write_ordered(const struct live_view *live, const struct exporter *exporter,
+                                 const struct window_query *query, const char *path,
+                                 bool *whole_out, struct error *error) {
+    struct trace trace;
+    enum status status = window_extract(&live->window, query, &trace, whole_out, error);
+    if (status == STATUS_OK) {
+        status = write_trace(live, exporter, &trace, query, path, error);
+        trace_deinit(&trace);
+    }
+    return status;
+}
+
+static bool save(void *context, const struct window_query *query, const char *path, char *answer,
                  size_t bytes) {
     struct live_view *live = context;
     struct buffer expanded = {0};
     struct error error = {0};
-    output_expand_path(path, live->process->pid, clock_wall_ns(), &expanded);
-    struct saving saving = {exporter_by_path(path), trace, expanded.data};
-    bool is_saved = false;
-    if (saving.exporter == NULL) {
+    const struct exporter *exporter = exporter_by_path(path);
+    bool is_whole = true;
+    if (exporter == NULL || exporter->needs_base) {
         snprintf(answer, bytes,
-                 "No format goes with this extension: .txt .html .svg .collapsed "
-                 ".pprof .pstats do.");
-    } else if (saving.exporter->needs_timeline || saving.exporter->grows ||
-               saving.exporter->needs_base) {
-        snprintf(answer, bytes, "%s needs the order of samples: use attach -o for it.",
-                 saving.exporter->name);
-    } else if (output_write(expanded.data, write_saving, &saving, &error) != STATUS_OK) {
-        snprintf(answer, bytes, "Not written: %s", error.detail);
+                 exporter == NULL ? "No format goes with this extension."
+                                  : "There is nothing to compare with.");
+        return false;
+    }
+    output_expand_path(path, live->process->pid, clock_wall_ns(), &expanded);
+    bool needs_order = exporter->needs_timeline || exporter->grows;
+    enum status status =
+        needs_order
+            ? write_ordered(live, exporter, query, expanded.data, &is_whole, &error)
+            : write_trace(live, exporter, &live->window.trace, query, expanded.data, &error);
+    if (status == STATUS_OK) {
+        snprintf(answer, bytes, "Written: %s%s", expanded.data,
+                 is_whole ? "" : " (what is still known of the order of samples)");
     } else {
-        snprintf(answer, bytes, "Written: %s", expanded.data);
-        is_saved = true;
+        snprintf(answer, bytes, "Not written: %s", error.detail);
     }
     buffer_deinit(&expanded);
-    return is_saved;
+    return status == STATUS_OK;
+}
+
+static bool set_rate(void *context, const char *rate, char *answer, size_t bytes) {
+    struct live_view *live = context;
+    uint64_t interval_ns;
+    if (!values_parse_rate(rate, &interval_ns)) {
+        snprintf(answer, bytes, "This is not a rate: 100, 10khz and 1mhz are.");
+        return false;
+    }
+    live->wishes.interval_ns = interval_ns;
+    snprintf(answer, bytes, "Looks every %" PRIu64 " us from now on.", interval_ns / NS_PER_US);
+    return true;
+}
+
+static bool read_source(void *context, const char *file, struct buffer *out) {
+    const struct live_view *live = context;
+    size_t left_bytes = SOURCES_FILE_BYTES;
+    return sources_read(&live->sources, file, &left_bytes, out);
+}
+
+static void want_opcodes(void *context) {
+    struct live_view *live = context;
+    live->wishes.opcodes = true;
 }
 
 /* ---- both ---- */
@@ -113,6 +177,8 @@ static enum status sample(struct live_view *live, enum sampler_end *end_out, str
         .filter = options->filter,
         .is_blocking = options->is_blocking,
         .hides_collector = options->hides_collector,
+        .lists_opcodes = options->lists_opcodes,
+        .wishes = &live->wishes,
         .keep_waiting = options->command != NULL,
         .follows = options->follows,
         .sinks = sinks,
@@ -154,9 +220,35 @@ static int show(struct live_view *live, struct error *error) {
     return conclude(live, status, error);
 }
 
+/* What counts to begin with. */
+static int first_mode(const struct options *options) {
+    int found = 0;
+    for (int i = 0; view_modes[i].name != NULL; i++) {
+        found = strcmp(view_modes[i].name, options->mode->name) == 0 ? i : found;
+    }
+    return found;
+}
+
+static void intern_modes(struct live_view *live) {
+    for (size_t i = 0; view_modes[i].name != NULL && i < MODES_MAX; i++) {
+        const char *name = view_modes[i].name;
+        live->mode_names[i] = trace_text(&live->trace, name, strlen(name));
+    }
+}
+
 static int show_process(const struct options *options, const struct process *process) {
     struct live_view live = {.options = options, .process = process};
-    struct viewer_plan plan = {&live.window, wants_stop, stop, save, &live};
+    struct viewer_plan plan = {
+        .window = &live.window,
+        .wants_stop = wants_stop,
+        .stop = stop,
+        .save = save,
+        .set_rate = set_rate,
+        .read_source = read_source,
+        .want_opcodes = want_opcodes,
+        .mode = first_mode(options),
+        .context = &live,
+    };
     struct error error = {0};
     int result;
     window_init(&live.window);
@@ -165,10 +257,13 @@ static int show_process(const struct options *options, const struct process *pro
     } else {
         live.trace.run.pid = (uint32_t)process->pid;
         identity_begin_run(&live.trace, process, options->mode, options->interval_ns);
+        intern_modes(&live);
         window_begin(&live.window, &live.trace);
+        sources_open(&live.sources, process);
         signals_at_abort(screen_restore);
         result = viewer_start(&plan, &live.viewer, &error) == STATUS_OK ? show(&live, &error)
                                                                         : report_failure(&error);
+        sources_close(&live.sources);
     }
     trace_deinit(&live.trace);
     window_deinit(&live.window);

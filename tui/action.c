@@ -8,6 +8,7 @@
 
 static const uint64_t spans_ns[] = {5 * NS_PER_S, 30 * NS_PER_S, 0};
 enum { SPANS = sizeof spans_ns / sizeof spans_ns[0] };
+enum { DIGITS = 10, WHEEL_ROWS = 3 };
 #define STEP_NS     NS_PER_S
 #define BACK_MAX_NS (5 * 60 * NS_PER_S)
 
@@ -29,11 +30,7 @@ static unsigned show_previous(struct view *view) {
 }
 
 static unsigned show_tree(struct view *view) {
-    for (int i = 0; panels[i] != NULL; i++) {
-        if (panels[i]->key == 'c') {
-            return show_panel(view, i);
-        }
-    }
+    view_show(view, 'c');
     return 0;
 }
 
@@ -82,6 +79,16 @@ static unsigned step_forward(struct view *view) {
     return OUTCOME_SELECT;
 }
 
+static unsigned switch_mode(struct view *view) {
+    view->mode = view_modes[view->mode + 1].name != NULL ? view->mode + 1 : 0;
+    return OUTCOME_SELECT;
+}
+
+static unsigned ask_rate(struct view *view) {
+    (void)view;
+    return OUTCOME_RATE;
+}
+
 static unsigned reset(struct view *view) {
     (void)view;
     return OUTCOME_RESET;
@@ -94,6 +101,7 @@ static unsigned ask_save(struct view *view) {
 
 static unsigned let_go(struct view *view) {
     view->thread = (struct thread_ref){0};
+    view->pid = 0;
     view_set_filter(view, "");
     return OUTCOME_SELECT;
 }
@@ -116,12 +124,18 @@ const struct action actions[] = {
     {{PRESS_F1 + 5, 's', '>'}, "F6 s >", "F6 Sort", "sort by the next column", sort_by_next},
     {{'I', 0, 0}, "I", NULL, "sort the other way round", reverse},
     {{'t', 0, 0}, "t", "t Window", "the last 5 s, the last 30 s, since the start", switch_window},
+    {{'m', 0, 0},
+     "m",
+     "m Mode",
+     "what counts: everything, on a CPU, with the GIL, exceptions",
+     switch_mode},
     {{'p', ' ', 0}, "p Space", "p Pause", "stand still, and go on", pause},
     {{'[', 0, 0}, "[ ]", NULL, "one second back in time, and forward", step_back},
     {{']', 0, 0}, "", NULL, "", step_forward},
+    {{'R', 0, 0}, "R", NULL, "another rate: 100, 10khz", ask_rate},
     {{'r', 0, 0}, "r", "r Reset", "forget what was", reset},
-    {{'w', 0, 0}, "w", "w Save", "write what is selected to a file, in any format", ask_save},
-    {{PRESS_ESCAPE, 0, 0}, "Esc", NULL, "no filter, all threads", let_go},
+    {{'w', 0, 0}, "w", "w Save", "write what is shown to a file, in any format", ask_save},
+    {{PRESS_ESCAPE, 0, 0}, "Esc", NULL, "no filter, all threads and processes", let_go},
     {{PRESS_F10, 'q', 3}, "F10 q", "q Quit", "end", quit},
     {{0, 0, 0}, NULL, NULL, NULL, NULL},
 };
@@ -139,7 +153,8 @@ static const struct action *action_of(int key) {
 
 static bool choose_panel(struct view *view, int key) {
     for (int i = 0; panels[i] != NULL; i++) {
-        if (panels[i]->key == key || key == '1' + i) {
+        bool is_number = i < DIGITS - 1 ? key == '1' + i : i == DIGITS - 1 && key == '0';
+        if (panels[i]->key == key || is_number) {
             show_panel(view, i);
             return true;
         }
@@ -147,10 +162,68 @@ static bool choose_panel(struct view *view, int key) {
     return false;
 }
 
+/* ---- the mouse ---- */
+
+static void sort_by(struct view *view, int column) {
+    struct list *list = view_list(view);
+    list->is_reversed = list->sort == column && !list->is_reversed;
+    list->sort = column;
+}
+
+/* A click on a row goes there, and where one is already it does what Enter does. */
+static unsigned click_row(struct view *view) {
+    struct list *list = view_list(view);
+    int at = list->top + view->pointer_row - view->origin - list->first;
+    if (list->first == 0 || view->pointer_row < view->origin + list->first || at >= list->count ||
+        at >= list->top + list->page) {
+        return 0;
+    }
+    if (at == list->cursor) {
+        return action_take(view, PRESS_ENTER);
+    }
+    list->cursor = at;
+    return 0;
+}
+
+static unsigned click(struct view *view) {
+    for (int i = 0; i < view->hit_count; i++) {
+        const struct hit *hit = &view->hits[i];
+        if (hit->row != view->pointer_row || view->pointer_column < hit->column ||
+            view->pointer_column >= hit->column + hit->columns) {
+            continue;
+        }
+        if (hit->key != 0) {
+            return action_take(view, hit->key);
+        }
+        sort_by(view, hit->sort);
+        return 0;
+    }
+    return click_row(view);
+}
+
+static void turn_wheel(struct view *view, int key) {
+    for (int i = 0; i < WHEEL_ROWS; i++) {
+        list_key(view_list(view), key);
+    }
+}
+
+static bool take_mouse(struct view *view, int key, unsigned *outcome_out) {
+    switch (key) {
+    case PRESS_CLICK: *outcome_out = click(view); return true;
+    case PRESS_WHEEL_UP: turn_wheel(view, PRESS_UP); return true;
+    case PRESS_WHEEL_DOWN: turn_wheel(view, PRESS_DOWN); return true;
+    default: return false;
+    }
+}
+
 unsigned action_take(struct view *view, int key) {
     const struct panel *panel = panels[view->panel];
     const struct action *action = action_of(key);
+    unsigned outcome = 0;
     view->message[0] = '\0';
+    if (take_mouse(view, key, &outcome)) {
+        return outcome;
+    }
     if (panel->key_pressed != NULL && panel->key_pressed(view, key)) {
         return OUTCOME_SELECT;
     }

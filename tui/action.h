@@ -11,6 +11,7 @@ enum outcome {
     OUTCOME_FILTER = 1 << 2, /* ask for a filter */
     OUTCOME_SAVE = 1 << 3,   /* ask for a name, and save */
     OUTCOME_QUIT = 1 << 4,
+    OUTCOME_RATE = 1 << 5, /* ask for another rate */
 };
 
 enum { ACTION_KEYS = 3 };

@@ -2,6 +2,8 @@
 
 const struct glyphs glyphs_unicode = {
     .levels = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"},
+    .widths = {"▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"},
+    .between = " · ",
     .rising = "▲",
     .falling = "▼",
     .open = "▾",
@@ -12,6 +14,8 @@ const struct glyphs glyphs_unicode = {
 
 const struct glyphs glyphs_ascii = {
     .levels = {"_", ".", "-", "=", "+", "*", "%", "#"},
+    .widths = {" ", " ", "-", "-", "=", "=", "#", "#"},
+    .between = ", ",
     .rising = "^",
     .falling = "v",
     .open = "-",

@@ -6,6 +6,8 @@ enum { GLYPH_LEVELS = 8 };
 
 struct glyphs {
     const char *levels[GLYPH_LEVELS]; /* bars, from low to high */
+    const char *widths[GLYPH_LEVELS]; /* bars that lie, from short to long */
+    const char *between;              /* words of one line */
     const char *rising;
     const char *falling;
     const char *open;   /* before what can be folded */

@@ -19,6 +19,9 @@ enum press {
     PRESS_HOME,
     PRESS_END,
     PRESS_BACK_TAB,
+    PRESS_CLICK, /* of the mouse: view.pointer_row and _column tell where */
+    PRESS_WHEEL_UP,
+    PRESS_WHEEL_DOWN,
     PRESS_F1,
     PRESS_F10 = PRESS_F1 + 9,
 };

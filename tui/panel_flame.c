@@ -91,7 +91,7 @@ static void draw(struct view *view, struct grid *grid) {
 }
 
 const struct panel panel_flame = {
-    .name = "Flame graph",
+    .name = "Flame",
     .key = 'g',
     .help = "the call tree as boxes, as wide as their share of time",
     .draw = draw,

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "profiler/model/tree.h"
+#include "tui/keys.h"
 #include "tui/panel.h"
 #include "tui/rows.h"
 
@@ -26,6 +27,7 @@ static void add_function(struct rows *rows, const struct view *view,
                       total->hot_line > 0 ? total->hot_line : function->first_line, &place);
     *row = (struct row){
         .id = total->function.id,
+        .function = total->function,
         .self_ns = total->self_ns,
         .total_ns = total->total_ns,
         .trend = view_trend(view, total->function, (double)total->self_ns / whole_ns),
@@ -46,10 +48,19 @@ static void draw(struct view *view, struct grid *grid) {
     rows_deinit(&rows);
 }
 
+/* Enter looks at the source. */
+static bool key_pressed(struct view *view, int key) {
+    if (key == PRESS_ENTER) {
+        view_show(view, 'v');
+    }
+    return key == PRESS_ENTER;
+}
+
 const struct panel panel_functions = {
     .name = "Functions",
     .key = 'f',
-    .help = "where the time is spent, and the line with most of it",
+    .help = "where the time is spent; Enter shows the source",
     .sort_columns = COLUMNS,
     .draw = draw,
+    .key_pressed = key_pressed,
 };

@@ -1,6 +1,7 @@
 /* The hottest lines. */
 #include <stddef.h>
 
+#include "tui/keys.h"
 #include "tui/panel.h"
 #include "tui/rows.h"
 
@@ -48,6 +49,7 @@ static void add_line(struct rows *rows, const struct view *view, const struct li
     view_append_place(view, line->function, line->line, &place);
     *row = (struct row){
         .id = id,
+        .function = line->function,
         .self_ns = line->self_ns,
         .total_ns = line->total_ns,
         .name = name,
@@ -70,10 +72,19 @@ static void draw(struct view *view, struct grid *grid) {
     table_deinit(&lines);
 }
 
+/* Enter looks at the source. */
+static bool key_pressed(struct view *view, int key) {
+    if (key == PRESS_ENTER) {
+        view_show(view, 'v');
+    }
+    return key == PRESS_ENTER;
+}
+
 const struct panel panel_lines = {
     .name = "Lines",
     .key = 'l',
-    .help = "the lines the time is spent on",
+    .help = "the lines the time is spent on; Enter shows the source",
     .sort_columns = COLUMNS,
     .draw = draw,
+    .key_pressed = key_pressed,
 };

@@ -110,10 +110,12 @@ static void draw(struct view *view, struct grid *grid) {
         draw_line(view, &nodes, &lines.items[list->top + row - 1], grid, row);
     }
     list->chosen = 0;
+    list->first = 1;
     if (lines.count > 0) {
         const struct line *chosen = &lines.items[list->cursor];
         list->chosen = nodes.items[chosen->id].path;
         list->is_open = chosen->is_open;
+        view->function = nodes.items[chosen->id].function;
         grid_paint(grid, 1 + list->cursor - list->top, 0, grid->columns, STYLE_CURSOR);
     }
     free(lines.items);

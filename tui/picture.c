@@ -1,6 +1,7 @@
 #include "tui/picture.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@
 #include "tui/action.h"
 #include "tui/panel.h"
 
-enum { HEADER_ROWS = 4, FOOTER_ROWS = 1, CPU_TEXT = 12, SPARK_MAX = 60 };
+enum { HEADER_ROWS = 5, FOOTER_ROWS = 1, METER_TEXT = 10, SHORT_TAB = 4 };
 #define UNVERIFIED_MANY 0.05 /* from this share on it is pointed at */
 
 /* ---- the header ---- */
@@ -63,24 +64,61 @@ static void draw_health(const struct view *view, struct grid *grid) {
                 100 * share_of(health->cpu_ns, health->duration_ns));
 }
 
-/* A bar for each step of the history, the newest at the right. The highest bar is one CPU, or as
- * many as were used. */
-static void draw_spark(const struct view *view, struct grid *grid, int at, int width) {
+/* What is shown over time. */
+struct meter {
+    const char *name;
+    enum style style;
+    size_t value; /* offset of a double in struct pulse */
+    bool needs_states;
+};
+
+static const struct meter meters[] = {
+    {"CPU", STYLE_GOOD, offsetof(struct pulse, target_cpus), false},
+    {"GIL", STYLE_WARM, offsetof(struct pulse, held), true},
+    {"GC", STYLE_PLACE, offsetof(struct pulse, collecting), true},
+};
+enum { METERS = sizeof meters / sizeof meters[0] };
+
+static double pulse_value(const struct view *view, const struct meter *meter, int ago) {
+    return *(const double *)((const char *)&view->history[ago] + meter->value);
+}
+
+/* A bar for each step of the history, the newest at the right. The highest bar is the whole of one,
+ * or as much as there was. */
+static void draw_spark(const struct view *view, const struct meter *meter, struct grid *grid,
+                       int at, int width) {
     double highest = 1;
     int count = view->history_count < width ? view->history_count : width;
     for (int i = 0; i < count; i++) {
-        double value = view->history[i].target_cpus;
+        double value = pulse_value(view, meter, i);
         highest = value > highest ? value : highest;
     }
     for (int i = 0; i < count; i++) {
-        double value = view->history[i].target_cpus / highest;
+        double value = pulse_value(view, meter, i) / highest;
         int level = (int)(value * (GLYPH_LEVELS - 1) + 0.5);
         level = level < 0 ? 0 : level < GLYPH_LEVELS ? level : GLYPH_LEVELS - 1;
-        grid_print(grid, 2, at + count - 1 - i, 1, STYLE_GOOD, view->glyphs->levels[level]);
+        grid_print(grid, 2, at + count - 1 - i, 1, meter->style, view->glyphs->levels[level]);
     }
 }
 
-static void append_window(const struct view *view, struct buffer *out) {
+static void draw_meters(const struct view *view, struct grid *grid) {
+    bool knows_states = view_knows_states(view);
+    int width = grid->columns / METERS;
+    for (int i = 0; i < METERS; i++) {
+        const struct meter *meter = &meters[i];
+        int at = i * width;
+        grid_print(grid, 2, at, width, STYLE_BOLD, meter->name);
+        if (meter->needs_states && !knows_states) {
+            grid_printf(grid, 2, at + 4, STYLE_DIM, "    -");
+            continue;
+        }
+        double value = view->history_count > 0 ? pulse_value(view, meter, 0) : 0;
+        grid_printf(grid, 2, at + 4, STYLE_PLAIN, "%4.0f%%", 100 * value);
+        draw_spark(view, meter, grid, at + METER_TEXT, width - METER_TEXT - 2);
+    }
+}
+
+static void append_span(const struct view *view, struct buffer *out) {
     if (view->span_ns > 0) {
         buffer_printf(out, "last %" PRIu64 " s", view->span_ns / NS_PER_S);
     } else {
@@ -89,48 +127,82 @@ static void append_window(const struct view *view, struct buffer *out) {
     if (view->back_ns > 0 && view->span_ns > 0) {
         buffer_printf(out, ", %" PRIu64 " s ago", view->back_ns / NS_PER_S);
     }
+}
+
+/* What is selected, in words. */
+static void append_selection(const struct view *view, struct buffer *out) {
+    const char *between = view->glyphs->between;
+    append_span(view, out);
+    buffer_printf(out, "%s%s", between, view_modes[view->mode].unit);
+    if (view->pid != 0) {
+        buffer_printf(out, "%sprocess %u alone", between, view->pid);
+    }
     if (view->thread.id != 0) {
         const struct trace_thread *thread = trace_thread(view->trace, view->thread);
-        buffer_printf(out, ", %s (%u) alone", trace_string(view->trace, thread->name), thread->tid);
+        buffer_printf(out, "%s%s (%u) alone", between, trace_string(view->trace, thread->name),
+                      thread->tid);
     }
     if (view->has_filter) {
-        buffer_printf(out, ", filter %s", view->filter_text);
-    }
-    if (view->has_ended) {
-        buffer_printf(out, "  ENDED");
-    } else if (view->is_paused) {
-        buffer_printf(out, "  PAUSED");
+        buffer_printf(out, "%sfilter %s", between, view->filter_text);
     }
 }
 
-/* The target's CPU over time, and what of it is selected. */
-static void draw_window(const struct view *view, struct grid *grid) {
+static void draw_selection(const struct view *view, struct grid *grid) {
     struct buffer text = {0};
-    double cpus = view->history_count > 0 ? view->history[0].target_cpus : 0;
-    int width = grid->columns / 2 - CPU_TEXT;
-    width = width < SPARK_MAX ? width : SPARK_MAX;
-    append_window(view, &text);
-    grid_printf(grid, 2, 0, STYLE_PLAIN, "CPU %4.0f%%", 100 * cpus);
-    draw_spark(view, grid, CPU_TEXT - 2, width);
-    int at = CPU_TEXT + (width > 0 ? width : 0);
-    grid_print_shortened(grid, 2, at, grid->columns - at,
-                         view->has_ended || view->is_paused ? STYLE_BAD : STYLE_PLAIN, text.data);
+    const char *mark = view->has_ended ? "ENDED" : view->is_paused ? "PAUSED" : "";
+    int room = grid->columns - (int)text_columns(mark) - 1;
+    append_selection(view, &text);
+    int at = grid_print_shortened(grid, 3, 0, room, STYLE_PLAIN, text.data);
+    grid_print(grid, 3, at + 2 < room ? at + 2 : room, grid->columns, STYLE_BAD, mark);
     buffer_deinit(&text);
 }
 
-static void draw_tabs(const struct view *view, struct grid *grid) {
+/* How a tab is written: as long as there is room for all of them. */
+enum tab_form { TAB_WIDE, TAB_CLOSE, TAB_SHORT };
+
+static int format_tab(int panel, enum tab_form form, char out[48]) {
+    char number[2] = {panel < 10 ? (char)('0' + (panel + 1) % 10) : (char)panels[panel]->key, 0};
+    const char *name = panels[panel]->name;
+    switch (form) {
+    case TAB_WIDE: return snprintf(out, 48, " %s %s ", number, name);
+    case TAB_CLOSE: return snprintf(out, 48, "%s%s ", number, name);
+    case TAB_SHORT: return snprintf(out, 48, "%s%.*s ", number, SHORT_TAB, name);
+    }
+    return 0;
+}
+
+static enum tab_form fitting_form(int columns) {
+    for (enum tab_form form = TAB_WIDE; form < TAB_SHORT; form++) {
+        char tab[48];
+        int width = 0;
+        for (int i = 0; panels[i] != NULL; i++) {
+            width += format_tab(i, form, tab);
+        }
+        if (width - 1 <= columns) {
+            return form;
+        }
+    }
+    return TAB_SHORT;
+}
+
+static void draw_tabs(struct view *view, struct grid *grid) {
+    enum tab_form form = fitting_form(grid->columns);
     int at = 0;
     for (int i = 0; panels[i] != NULL; i++) {
         char tab[48];
-        snprintf(tab, sizeof tab, " %d %s ", i + 1, panels[i]->name);
-        at = grid_print(grid, 3, at, grid->columns - at,
-                        i == view->panel ? STYLE_CURSOR : STYLE_DIM, tab);
+        int width = format_tab(i, form, tab);
+        grid_print(grid, 4, at, grid->columns - at, STYLE_DIM, tab);
+        if (i == view->panel) {
+            grid_paint(grid, 4, at, form == TAB_WIDE ? width : width - 1, STYLE_CURSOR);
+        }
+        view_add_hit(view, 4, at, width, panels[i]->key, 0);
+        at += width;
     }
 }
 
 /* ---- the last row ---- */
 
-static void draw_keys(struct grid *grid, int row) {
+static void draw_keys(struct view *view, struct grid *grid, int row) {
     int at = 0;
     for (const struct action *action = actions; action->help != NULL; action++) {
         const char *word = action->bar != NULL ? strchr(action->bar, ' ') : NULL;
@@ -139,6 +211,7 @@ static void draw_keys(struct grid *grid, int row) {
             continue;
         }
         snprintf(key, sizeof key, "%.*s", (int)(word - action->bar), action->bar);
+        view_add_hit(view, row, at, (int)strlen(action->bar) - 1, action->keys[0], 0);
         at = grid_print(grid, row, at, grid->columns - at, STYLE_KEY, key);
         at = grid_print(grid, row, at, grid->columns - at, STYLE_ACTION, word + 1);
         grid_print(grid, row, at, 1, STYLE_PLAIN, " ");
@@ -146,7 +219,7 @@ static void draw_keys(struct grid *grid, int row) {
     }
 }
 
-static void draw_last_row(const struct view *view, const char *prompt, struct grid *grid) {
+static void draw_last_row(struct view *view, const char *prompt, struct grid *grid) {
     int row = grid->rows - FOOTER_ROWS;
     if (prompt != NULL) {
         int at = grid_print(grid, row, 0, grid->columns - 1, STYLE_BOLD, prompt);
@@ -155,15 +228,19 @@ static void draw_last_row(const struct view *view, const char *prompt, struct gr
         grid_print(grid, row, 0, grid->columns, view->is_message_bad ? STYLE_BAD : STYLE_GOOD,
                    view->message);
     } else {
-        draw_keys(grid, row);
+        draw_keys(view, grid, row);
     }
 }
 
 void picture_draw(struct view *view, const char *prompt, struct grid *grid) {
     int rows = grid->rows - HEADER_ROWS - FOOTER_ROWS;
+    view->hit_count = 0;
+    view->origin = HEADER_ROWS;
+    view_list(view)->first = 0;
     draw_target(view, grid);
     draw_health(view, grid);
-    draw_window(view, grid);
+    draw_meters(view, grid);
+    draw_selection(view, grid);
     draw_tabs(view, grid);
     if (rows > 0) {
         struct grid body;

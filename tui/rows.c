@@ -25,6 +25,7 @@ struct row *rows_add(struct rows *rows) {
 void rows_deinit(struct rows *rows) {
     for (size_t i = 0; i < rows->count; i++) {
         free(rows->items[i].place);
+        free(rows->items[i].note);
     }
     free(rows->items);
     *rows = (struct rows){0};
@@ -32,7 +33,7 @@ void rows_deinit(struct rows *rows) {
 
 /* ---- the order ---- */
 
-struct order {
+struct sorting {
     enum column_kind kind;
     int sign;
 };
@@ -41,21 +42,32 @@ static int falling(double a, double b) {
     return a > b ? -1 : a < b;
 }
 
+static const char *text_or_none(const char *text) {
+    return text != NULL ? text : "";
+}
+
 static int compare_by(enum column_kind kind, const struct row *a, const struct row *b) {
     switch (kind) {
+    case COLUMN_PART:
+    case COLUMN_PART_MIDDLE:
+    case COLUMN_PART_LAST:
+        return falling(a->parts[kind - COLUMN_PART], b->parts[kind - COLUMN_PART]);
     case COLUMN_SELF:
     case COLUMN_TIME: return falling((double)a->self_ns, (double)b->self_ns);
     case COLUMN_TOTAL: return falling((double)a->total_ns, (double)b->total_ns);
     case COLUMN_TREND: return falling(a->trend, b->trend);
     case COLUMN_NUMBER: return falling(b->number, a->number);
+    case COLUMN_COUNT: return falling(a->count, b->count);
+    case COLUMN_WORD: return strcmp(text_or_none(a->word), text_or_none(b->word));
     case COLUMN_NAME: return strcmp(a->name, b->name);
-    case COLUMN_PLACE: return strverscmp(a->place, b->place);
+    case COLUMN_PLACE: return strverscmp(text_or_none(a->place), text_or_none(b->place));
+    case COLUMN_NOTE: return strverscmp(text_or_none(a->note), text_or_none(b->note));
     }
     return 0;
 }
 
 static int compare_rows(const void *left, const void *right, void *context) {
-    const struct order *order = context;
+    const struct sorting *order = context;
     const struct row *a = left;
     const struct row *b = right;
     int result = order->sign * compare_by(order->kind, a, b);
@@ -65,7 +77,7 @@ static int compare_rows(const void *left, const void *right, void *context) {
 }
 
 static void sort_rows(struct rows *rows, const struct column *columns, const struct list *list) {
-    struct order order = {columns[list->sort].kind, list->is_reversed ? -1 : 1};
+    struct sorting order = {columns[list->sort].kind, list->is_reversed ? -1 : 1};
     if (rows->count > 1) {
         qsort_r(rows->items, rows->count, sizeof *rows->items, compare_rows, &order);
     }
@@ -74,36 +86,44 @@ static void sort_rows(struct rows *rows, const struct column *columns, const str
 /* ---- drawing ---- */
 
 static bool is_text(enum column_kind kind) {
-    return kind == COLUMN_NAME || kind == COLUMN_PLACE;
+    return kind >= COLUMN_WORD;
+}
+
+static bool grows(enum column_kind kind) {
+    return kind >= COLUMN_NAME;
 }
 
 static bool is_shown(const struct column *column, const struct grid *grid) {
     return grid->columns >= column->min_columns;
 }
 
-/* The widths of columns on this grid, 0 for those not shown. Names get three fifths of what is left
- * over. */
+/* The widths of columns on this grid, 0 for those not shown. What is left over is shared: a name
+ * gets as much as two others, and a little more. */
 static void fit_columns(const struct column *columns, int count, const struct grid *grid,
                         int *widths) {
-    int left = grid->columns;
-    int texts = 0;
+    enum { NAME_PARTS = 3, OTHER_PARTS = 2 };
+    int left = grid->columns + 1;
+    int parts = 0;
     for (int i = 0; i < count; i++) {
         widths[i] = is_shown(&columns[i], grid) ? columns[i].width : 0;
         left -= widths[i] > 0 ? widths[i] + 1 : 0;
-        texts += widths[i] > 0 && is_text(columns[i].kind);
+        parts += widths[i] == 0 || !grows(columns[i].kind) ? 0
+                 : columns[i].kind == COLUMN_NAME          ? NAME_PARTS
+                                                           : OTHER_PARTS;
     }
-    int name_extra = left <= 0 ? 0 : texts > 1 ? left * 3 / 5 : left;
-    int place_extra = left <= 0 ? 0 : texts > 1 ? left - name_extra : left;
-    for (int i = 0; i < count; i++) {
-        if (widths[i] > 0 && is_text(columns[i].kind)) {
-            widths[i] += columns[i].kind == COLUMN_NAME ? name_extra : place_extra;
+    for (int i = 0; i < count && left > 0; i++) {
+        if (widths[i] > 0 && grows(columns[i].kind)) {
+            int part = columns[i].kind == COLUMN_NAME ? NAME_PARTS : OTHER_PARTS;
+            int extra = left * part / parts;
+            widths[i] += extra;
+            left -= extra;
+            parts -= part;
         }
     }
 }
 
-static void draw_titles(const struct view *view, const struct list *list,
-                        const struct column *columns, int count, const int *widths,
-                        struct grid *grid) {
+static void draw_titles(struct view *view, const struct list *list, const struct column *columns,
+                        int count, const int *widths, struct grid *grid) {
     int at = 0;
     grid_fill(grid, 0, 0, grid->columns, STYLE_TITLE);
     for (int i = 0; i < count; i++) {
@@ -114,6 +134,7 @@ static void draw_titles(const struct view *view, const struct list *list,
         int indent = is_text(columns[i].kind) ? 0 : widths[i] - (int)text_columns(title);
         if (widths[i] > 0) {
             grid_print(grid, 0, at + (indent > 0 ? indent : 0), widths[i], STYLE_TITLE, title);
+            view_add_hit(view, view->origin, at, widths[i], 0, i);
             at += widths[i] + 1;
         }
     }
@@ -137,6 +158,27 @@ static void draw_share(struct grid *grid, int line, int at, int width, uint64_t 
     draw_right(grid, line, at, width, style_of_share(share), text);
 }
 
+static void draw_part(struct grid *grid, int line, int at, int width, double share) {
+    char text[16] = "-";
+    if (share > 0) {
+        view_format_share(share, text);
+    }
+    draw_right(grid, line, at, width, share > 0 ? style_of_share(share) : STYLE_DIM, text);
+}
+
+static void draw_number(struct grid *grid, int line, int at, int width, uint32_t number) {
+    char text[16];
+    snprintf(text, sizeof text, "%u", number);
+    draw_right(grid, line, at, width, STYLE_PLAIN, text);
+}
+
+static void draw_text(struct grid *grid, int line, int at, int width, enum style style,
+                      const char *text) {
+    if (text != NULL) {
+        grid_print_shortened(grid, line, at, width, style, text);
+    }
+}
+
 static void draw_time(struct grid *grid, int line, int at, int width, uint64_t time_ns) {
     struct buffer text = {0};
     text_append_time(&text, time_ns);
@@ -154,29 +196,42 @@ static void draw_trend(const struct view *view, struct grid *grid, int line, int
 
 static void draw_cell(const struct view *view, const struct rows *rows, const struct row *row,
                       enum column_kind kind, int width, struct grid *grid, int line, int at) {
-    char number[16];
     switch (kind) {
     case COLUMN_SELF: draw_share(grid, line, at, width, row->self_ns, rows->whole_ns); break;
     case COLUMN_TOTAL: draw_share(grid, line, at, width, row->total_ns, rows->whole_ns); break;
     case COLUMN_TIME: draw_time(grid, line, at, width, row->self_ns); break;
     case COLUMN_TREND: draw_trend(view, grid, line, at, row->trend); break;
-    case COLUMN_NAME: grid_print_shortened(grid, line, at, width, STYLE_NAME, row->name); break;
-    case COLUMN_PLACE: grid_print_shortened(grid, line, at, width, STYLE_PLACE, row->place); break;
-    case COLUMN_NUMBER:
-        snprintf(number, sizeof number, "%u", row->number);
-        draw_right(grid, line, at, width, STYLE_PLAIN, number);
-        break;
+    case COLUMN_PART:
+    case COLUMN_PART_MIDDLE:
+    case COLUMN_PART_LAST: draw_part(grid, line, at, width, row->parts[kind - COLUMN_PART]); break;
+    case COLUMN_NUMBER: draw_number(grid, line, at, width, row->number); break;
+    case COLUMN_COUNT: draw_number(grid, line, at, width, row->count); break;
+    case COLUMN_WORD: draw_text(grid, line, at, width, STYLE_PLAIN, row->word); break;
+    case COLUMN_NAME: draw_text(grid, line, at, width, STYLE_NAME, row->name); break;
+    case COLUMN_PLACE: draw_text(grid, line, at, width, STYLE_PLACE, row->place); break;
+    case COLUMN_NOTE: draw_text(grid, line, at, width, STYLE_PLAIN, row->note); break;
+    }
+}
+
+static void choose(struct view *view, const struct rows *rows) {
+    struct list *list = view_list(view);
+    list->chosen = 0;
+    if (rows->count > 0) {
+        const struct row *row = &rows->items[list->cursor];
+        list->chosen = row->id;
+        view->function = row->function.id != 0 ? row->function : view->function;
     }
 }
 
 void rows_draw(struct rows *rows, const struct column *columns, int column_count, struct view *view,
                struct grid *grid) {
     struct list *list = view_list(view);
-    int widths[COLUMN_PLACE + 1];
+    int widths[COLUMN_NOTE + 1];
     fit_columns(columns, column_count, grid, widths);
     sort_rows(rows, columns, list);
     list_fit(list, (int)rows->count, grid->rows - 1);
-    list->chosen = rows->count > 0 ? rows->items[list->cursor].id : 0;
+    list->first = 1;
+    choose(view, rows);
     draw_titles(view, list, columns, column_count, widths, grid);
     for (int line = 1; line < grid->rows && list->top + line - 1 < list->count; line++) {
         const struct row *row = &rows->items[list->top + line - 1];

@@ -54,6 +54,8 @@ static struct {
     bool has_colours;
     struct grid shown; /* what is on the terminal */
     int empty_reads;   /* in a row */
+    int pointer_row;
+    int pointer_column;
 } screen;
 
 /* ---- leaving it as it was ---- */
@@ -112,6 +114,17 @@ static void start_colours(void) {
     }
 }
 
+/* Presses only: what a drag would mean is the terminal's, with Shift. */
+static void take_mouse(void) {
+    static const char off[] = "\033[?1006l\033[?1000l"; /* ncurses knows it, and does not tell */
+    mouseinterval(0);
+    if (mousemask(BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED, NULL) != 0 &&
+        leave_bytes + sizeof off <= sizeof leave) {
+        memcpy(leave + leave_bytes, off, sizeof off - 1);
+        leave_bytes += sizeof off - 1;
+    }
+}
+
 static enum status refuse(struct error *error, const char *why) {
     enum status status = error_set(error, STATUS_USAGE, "%s", why);
     error->os_errno = 0;
@@ -141,6 +154,7 @@ enum status screen_open(struct error *error) {
     keypad(stdscr, TRUE);
     nodelay(stdscr, TRUE);
     start_colours();
+    take_mouse();
     return STATUS_OK;
 }
 
@@ -242,7 +256,28 @@ static const struct {
     {KEY_ENTER, PRESS_ENTER},   {KEY_RESIZE, PRESS_RESIZE},
 };
 
+static int press_of_mouse(void) {
+    MEVENT event;
+    if (getmouse(&event) != OK) {
+        return PRESS_NONE;
+    }
+    screen.pointer_row = event.y;
+    screen.pointer_column = event.x;
+    return (event.bstate & BUTTON4_PRESSED) != 0   ? PRESS_WHEEL_UP
+           : (event.bstate & BUTTON5_PRESSED) != 0 ? PRESS_WHEEL_DOWN
+           : (event.bstate & BUTTON1_PRESSED) != 0 ? PRESS_CLICK
+                                                   : PRESS_NONE;
+}
+
+void screen_pointer(int *row_out, int *column_out) {
+    *row_out = screen.pointer_row;
+    *column_out = screen.pointer_column;
+}
+
 static int press_of_code(int code) {
+    if (code == KEY_MOUSE) {
+        return press_of_mouse();
+    }
     for (size_t i = 0; i < sizeof presses / sizeof presses[0]; i++) {
         if (presses[i].code == code) {
             return presses[i].press;

@@ -22,5 +22,7 @@ void screen_size(int *rows_out, int *columns_out);
 void screen_show(const struct grid *grid);
 /* The next key (tui/keys.h); PRESS_NONE when none came within so many milliseconds. */
 int screen_read_key(int wait_ms);
+/* Where the mouse was when the last key was one of its own. */
+void screen_pointer(int *row_out, int *column_out);
 
 #endif

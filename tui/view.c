@@ -9,7 +9,9 @@
 #include "profiler/base/arena.h"
 #include "profiler/base/clock.h"
 #include "profiler/model/tree.h"
+#include "profiler/model/window.h"
 #include "tui/keys.h"
+#include "tui/panel.h"
 
 #define TREND_S 3.0 /* after so long, two thirds of a change are no longer new */
 
@@ -19,6 +21,14 @@ struct trend {
     uint32_t reserved;
     double share; /* payload, as are all below */
     uint64_t time_ns;
+};
+
+const struct view_mode view_modes[] = {
+    {"wall", 0, "wall time"},
+    {"cpu", STATE_RUNNING, "time on a CPU"},
+    {"gil", STATE_HAS_GIL, "time with the GIL"},
+    {"exception", STATE_EXCEPTION, "time handling an exception"},
+    {NULL, 0, NULL},
 };
 
 void view_init(struct view *out, const struct trace *trace, const struct glyphs *glyphs) {
@@ -69,6 +79,28 @@ bool list_key(struct list *list, int key) {
     return true;
 }
 
+/* ---- what is chosen ---- */
+
+void view_add_hit(struct view *view, int row, int column, int columns, int key, int sort) {
+    if (view->hit_count < VIEW_HITS) {
+        view->hits[view->hit_count++] = (struct hit){row, column, columns, key, sort};
+    }
+}
+
+void view_show(struct view *view, int key) {
+    for (int i = 0; panels[i] != NULL; i++) {
+        view->panel = panels[i]->key == key ? i : view->panel;
+    }
+}
+
+void view_toggle_thread(struct view *view, struct thread_ref thread) {
+    view->thread = view->thread.id != 0 ? (struct thread_ref){0} : thread;
+}
+
+void view_toggle_process(struct view *view, uint32_t pid) {
+    view->pid = view->pid != 0 ? 0 : pid;
+}
+
 /* ---- the filter ---- */
 
 bool view_set_filter(struct view *view, const char *text) {
@@ -102,17 +134,25 @@ uint64_t view_total_ns(const struct view *view) {
     return total_ns;
 }
 
+bool view_knows_states(const struct view *view) {
+    bool is_known = false;
+    for (uint32_t i = 1; view->cells != NULL && i <= view->cells->count && !is_known; i++) {
+        is_known = ((const struct window_cell *)table_row(view->cells, i))->state != 0;
+    }
+    return is_known;
+}
+
 void view_note_threads(struct view *view) {
     const struct trace *trace = view->trace;
-    if (view->thread.id != 0) {
+    if (view->thread.id != 0 || view->pid != 0 || view->cells == NULL) {
         return;
     }
     bool *is_seen = memory_zeroed((size_t)trace->threads.count + 1, sizeof *is_seen);
     view->thread_count = 0;
-    for (uint32_t i = 1; i <= trace->tallies.count; i++) {
-        const struct trace_tally *tally = table_row(&trace->tallies, i);
-        view->thread_count += !is_seen[tally->thread.id];
-        is_seen[tally->thread.id] = true;
+    for (uint32_t i = 1; i <= view->cells->count; i++) {
+        const struct window_cell *cell = table_row(view->cells, i);
+        view->thread_count += !is_seen[cell->thread.id];
+        is_seen[cell->thread.id] = true;
     }
     free(is_seen);
 }

@@ -11,7 +11,7 @@
 #include "profiler/model/trace.h"
 #include "tui/glyphs.h"
 
-enum { VIEW_LISTS = 16, VIEW_HISTORY = 240, VIEW_FILTER_BYTES = 128 };
+enum { VIEW_LISTS = 16, VIEW_HISTORY = 240, VIEW_FILTER_BYTES = 128, VIEW_HITS = 64 };
 
 /* Where one is in a list that may be longer than the screen. */
 struct list {
@@ -19,6 +19,7 @@ struct list {
     int top;    /* first row shown */
     int count;  /* rows there are, set when drawn */
     int page;   /* rows that fit, set when drawn */
+    int first;  /* row of the panel that the first one shown is in; 0: they cannot be clicked */
     int sort;   /* column */
     bool is_reversed;
     bool is_open;    /* of a tree: whether the row under the cursor is unfolded, set when drawn */
@@ -28,15 +29,41 @@ struct list {
 /* One step of the history, newest first in view.history. */
 struct pulse {
     double target_cpus; /* CPUs that the target used */
-    double rate_share;  /* ticks, by those asked for */
+    double held;        /* share of the time that some thread had the GIL */
+    double collecting;  /* share of the time that some thread collected garbage */
 };
+
+/* What a click on these cells of a row means: a key, or to sort by a column. */
+struct hit {
+    int row;
+    int column;
+    int columns;
+    int key;  /* 0: none */
+    int sort; /* column of the list, when there is no key */
+};
+
+/* What counts: a sample in all of these states. */
+struct view_mode {
+    const char *name;
+    uint32_t states; /* enum sample_state; 0: any */
+    const char *unit;
+};
+/* Ends with a row without a name; the first one counts everything. */
+extern const struct view_mode view_modes[];
 
 struct view {
     const struct trace *trace; /* names, and the tallies and counts of what is selected */
+    const struct table *cells; /* struct window_cell: the same whatever the mode; may be NULL */
+    const struct table *waits; /* struct wait: of what is selected; may be NULL */
     const struct glyphs *glyphs;
-    uint64_t span_ns; /* of the window; 0: since the start */
-    uint64_t back_ns; /* how far stepped back */
-    struct thread_ref thread;
+    uint64_t span_ns;            /* of the window; 0: since the start */
+    uint64_t back_ns;            /* how far stepped back */
+    struct thread_ref thread;    /* that is looked at alone; 0: all */
+    uint32_t pid;                /* of a process that is looked at alone; 0: all */
+    int mode;                    /* of view_modes[] */
+    struct function_id function; /* under the cursor where it was last on one */
+    bool wants_source;           /* of the function, when it is there; set by who draws it */
+    bool wants_opcodes;          /* the same for bytecode */
     bool is_paused;
     bool has_ended;
     uint64_t uptime_s; /* of the target; 0: unknown */
@@ -54,6 +81,11 @@ struct view {
     struct table unfolded; /* what was folded or unfolded by hand: panel_tree.c */
     int panel;             /* of panels[] */
     struct list lists[VIEW_LISTS];
+    struct hit hits[VIEW_HITS]; /* of the picture that is shown */
+    int hit_count;
+    int origin;      /* row of the picture that the panel begins at */
+    int pointer_row; /* of the mouse, when it was clicked */
+    int pointer_column;
 };
 
 void view_init(struct view *out, const struct trace *trace, const struct glyphs *glyphs);
@@ -66,6 +98,15 @@ void list_fit(struct list *list, int count, int page);
 /* Moves the cursor by a key. Whether it was one for that. */
 bool list_key(struct list *list, int key);
 
+/* Makes `columns` cells of a row of the picture mean a key, or with key 0 a column to sort by. */
+void view_add_hit(struct view *view, int row, int column, int columns, int key, int sort);
+
+/* Shows the panel whose key this is. */
+void view_show(struct view *view, int key);
+/* Looks at one thread, or process, alone; at all again when it is alone already. */
+void view_toggle_thread(struct view *view, struct thread_ref thread);
+void view_toggle_process(struct view *view, uint32_t pid);
+
 /* Sets the filter (POSIX extended, "" for none). False when it is no expression. */
 bool view_set_filter(struct view *view, const char *text);
 /* Whether a function goes through the filter, by its name or file. */
@@ -73,6 +114,9 @@ bool view_lets_through(const struct view *view, const char *name, const char *fi
 
 /* Time that all samples of the selection stand for. */
 uint64_t view_total_ns(const struct view *view);
+
+/* Whether it is known of any sample what its thread was doing. */
+bool view_knows_states(const struct view *view);
 
 /* Counts the threads, unless one is looked at alone. Once for each selection. */
 void view_note_threads(struct view *view);

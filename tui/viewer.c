@@ -28,7 +28,7 @@ enum {
 /* A question in the last row. */
 struct prompt {
     const char *question; /* NULL: none is asked */
-    unsigned about;       /* OUTCOME_FILTER or OUTCOME_SAVE */
+    unsigned about;       /* an outcome */
     char answer[PROMPT_BYTES];
 };
 
@@ -42,6 +42,7 @@ struct viewer {
     bool has_joined;
     uint64_t due_ns;       /* the next time to select and draw */
     uint64_t paused_at_ns; /* of the run */
+    struct table tried;    /* struct string_id: source files that were asked for */
 };
 
 /* ---- what is shown ---- */
@@ -60,6 +61,10 @@ static uint64_t uptime_s(const struct trace *trace) {
     return 0;
 }
 
+static double share_of(uint64_t part_ns, uint64_t whole_ns) {
+    return whole_ns > 0 ? (double)part_ns / (double)whole_ns : 0;
+}
+
 static void take_history(struct view *view, const struct window *window) {
     struct window_mark start;
     struct window_mark end;
@@ -69,8 +74,11 @@ static void take_history(struct view *view, const struct window *window) {
         uint64_t passed_ns = end.health.duration_ns - start.health.duration_ns;
         uint64_t cpu_ns =
             end.target_cpu_ns > start.target_cpu_ns ? end.target_cpu_ns - start.target_cpu_ns : 0;
-        view->history[view->history_count++].target_cpus =
-            passed_ns > 0 ? (double)cpu_ns / (double)passed_ns : 0;
+        view->history[view->history_count++] = (struct pulse){
+            .target_cpus = share_of(cpu_ns, passed_ns),
+            .held = share_of(end.held_ns - start.held_ns, passed_ns),
+            .collecting = share_of(end.collecting_ns - start.collecting_ns, passed_ns),
+        };
     }
 }
 
@@ -81,18 +89,28 @@ static uint64_t newest_ns(const struct window *window) {
     return window_marks(window, 0, &start, &end) ? end.health.duration_ns : 0;
 }
 
+static struct window_query query_of(const struct viewer *viewer) {
+    const struct view *view = &viewer->view;
+    struct window_query query = {
+        .span_ns = view->span_ns,
+        .back_ns = view->back_ns,
+        .thread = view->thread,
+        .pid = view->pid,
+        .states = view_modes[view->mode].states,
+    };
+    query.back_ns += view->is_paused ? newest_ns(viewer->plan.window) - viewer->paused_at_ns : 0;
+    return query;
+}
+
 static void take_selection(struct viewer *viewer) {
     struct view *view = &viewer->view;
     struct window *window = viewer->plan.window;
-    struct window_query query = {
-        .span_ns = view->span_ns, .back_ns = view->back_ns, .thread = view->thread};
-    if (view->is_paused) {
-        query.back_ns += newest_ns(window) - viewer->paused_at_ns;
-    } else {
+    if (!view->is_paused) {
         viewer->paused_at_ns = newest_ns(window);
         take_history(view, window);
         view->uptime_s = window->has_ended ? view->uptime_s : uptime_s(view->trace);
     }
+    struct window_query query = query_of(viewer);
     window_select(window, &query);
     view->has_ended = window->has_ended;
     view->now_ns = clock_monotonic_ns();
@@ -113,6 +131,32 @@ static void draw(struct viewer *viewer, struct grid *grid) {
     picture_draw(&viewer->view, prompt->question != NULL ? line : NULL, grid);
 }
 
+/* Gets what panels wished for when they were drawn. Whether there is more to draw now. */
+static bool take_wishes(struct viewer *viewer) {
+    struct view *view = &viewer->view;
+    struct trace *trace = &viewer->plan.window->trace;
+    if (view->wants_opcodes) {
+        viewer->plan.want_opcodes(viewer->plan.context);
+    }
+    struct string_id file = {0};
+    if (view->wants_source && view->function.id != 0) {
+        file = trace_function(trace, view->function)->file;
+    }
+    view->wants_opcodes = false;
+    view->wants_source = false;
+    if (file.id == 0 || table_find(&viewer->tried, &file) != 0) {
+        return false;
+    }
+    struct buffer text = {0};
+    table_intern(&viewer->tried, &file);
+    bool is_read = viewer->plan.read_source(viewer->plan.context, trace_string(trace, file), &text);
+    if (is_read) {
+        trace_set_source(trace, file, text.data != NULL ? text.data : "", text.length);
+    }
+    buffer_deinit(&text);
+    return is_read;
+}
+
 /* Selects if asked to, and shows. The lock is not held while the terminal is written to. */
 static void show(struct viewer *viewer, bool selects) {
     struct grid grid;
@@ -121,6 +165,10 @@ static void show(struct viewer *viewer, bool selects) {
         take_selection(viewer);
     }
     draw(viewer, &grid);
+    if (take_wishes(viewer)) {
+        grid_deinit(&grid);
+        draw(viewer, &grid);
+    }
     window_unlock(viewer->plan.window);
     screen_show(&grid);
     grid_deinit(&grid);
@@ -148,8 +196,9 @@ static void say(struct view *view, bool is_good, const char *text) {
 
 static void ask(struct viewer *viewer, unsigned about) {
     viewer->prompt = (struct prompt){
-        .question = about == OUTCOME_SAVE ? "Write to (the format by its extension): "
-                                          : "Filter (regular expression): ",
+        .question = about == OUTCOME_SAVE   ? "Write to (the format by its extension): "
+                    : about == OUTCOME_RATE ? "Looks a second (100, 10khz): "
+                                            : "Filter (regular expression): ",
         .about = about,
     };
 }
@@ -157,16 +206,27 @@ static void ask(struct viewer *viewer, unsigned about) {
 static void save(struct viewer *viewer) {
     char answer[sizeof viewer->view.message] = "";
     window_lock(viewer->plan.window);
-    bool is_saved = viewer->plan.save(viewer->plan.context, viewer->view.trace,
-                                      viewer->prompt.answer, answer, sizeof answer);
+    struct window_query query = query_of(viewer);
+    bool is_saved = viewer->plan.save(viewer->plan.context, &query, viewer->prompt.answer, answer,
+                                      sizeof answer);
     window_unlock(viewer->plan.window);
     say(&viewer->view, is_saved, answer);
+}
+
+static void set_rate(struct viewer *viewer) {
+    char answer[sizeof viewer->view.message] = "";
+    bool is_set =
+        viewer->plan.set_rate(viewer->plan.context, viewer->prompt.answer, answer, sizeof answer);
+    say(&viewer->view, is_set, answer);
 }
 
 static void take_answer(struct viewer *viewer) {
     struct prompt *prompt = &viewer->prompt;
     if (prompt->about == OUTCOME_SAVE && prompt->answer[0] != '\0') {
         save(viewer);
+    }
+    if (prompt->about == OUTCOME_RATE && prompt->answer[0] != '\0') {
+        set_rate(viewer);
     }
     if (prompt->about == OUTCOME_FILTER && !view_set_filter(&viewer->view, prompt->answer)) {
         say(&viewer->view, false, "This is not a regular expression.");
@@ -216,8 +276,9 @@ static bool take_key(struct viewer *viewer, int key) {
         answer_key(viewer, key);
         return false;
     }
+    screen_pointer(&viewer->view.pointer_row, &viewer->view.pointer_column);
     unsigned outcome = action_take(&viewer->view, key);
-    if ((outcome & (OUTCOME_FILTER | OUTCOME_SAVE)) != 0) {
+    if ((outcome & (OUTCOME_FILTER | OUTCOME_SAVE | OUTCOME_RATE)) != 0) {
         ask(viewer, outcome);
     }
     if ((outcome & OUTCOME_RESET) != 0) {
@@ -303,6 +364,10 @@ enum status viewer_start(const struct viewer_plan *plan, struct viewer **out, st
     viewer->plan = *plan;
     view_init(&viewer->view, &plan->window->trace,
               screen_knows_unicode() ? &glyphs_unicode : &glyphs_ascii);
+    viewer->view.cells = &plan->window->cells;
+    viewer->view.waits = &plan->window->waits;
+    viewer->view.mode = plan->mode;
+    table_init(&viewer->tried, sizeof(struct string_id), sizeof(struct string_id));
     set_screen_signals(SIG_BLOCK);
     if (start_thread(viewer) != 0) {
         viewer->has_joined = true;
@@ -327,6 +392,7 @@ void viewer_stop(struct viewer *viewer) {
         set_screen_signals(SIG_UNBLOCK);
         screen_close();
         view_deinit(&viewer->view);
+        table_deinit(&viewer->tried);
         free(viewer);
     }
 }

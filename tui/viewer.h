@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "profiler/base/buffer.h"
 #include "profiler/base/status.h"
 #include "profiler/model/window.h"
 
@@ -16,10 +17,19 @@ struct viewer_plan {
     bool (*wants_stop)(void *context);
     /* The user wants an end. */
     void (*stop)(void *context);
-    /* Writes `trace` to `path`, the format by its extension. Whether it did; `answer` is a sentence
-     * for the user of at most `bytes` bytes. */
-    bool (*save)(void *context, const struct trace *trace, const char *path, char *answer,
+    /* These are for the user: whether they did what they say, with a sentence about it of at most
+     * `bytes` bytes. */
+    /* Writes what `query` selects, as which it is selected already, to `path`, the format by its
+     * extension. */
+    bool (*save)(void *context, const struct window_query *query, const char *path, char *answer,
                  size_t bytes);
+    /* Samples at another rate from now on. */
+    bool (*set_rate)(void *context, const char *rate, char *answer, size_t bytes);
+    /* Appends the text of a source file of the target, any bytes. False: it cannot be read. */
+    bool (*read_source)(void *context, const char *file, struct buffer *out);
+    /* From now on bytecode is wanted. May be called again and again. */
+    void (*want_opcodes)(void *context);
+    int mode; /* of view_modes[], to begin with */
     void *context;
 };
 

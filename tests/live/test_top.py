@@ -18,7 +18,7 @@ from harness import (
     newest, newest_here, parse_collapsed, three, wait_until)
 
 SIZES = ((80, 24), (200, 60))
-HEADER_ROWS = 4
+HEADER_ROWS = 5
 FIRST_ROW = HEADER_ROWS + 1  # of a list, below its titles
 # A row of functions: self, trend, total, time (on wide screens), name
 ROW = re.compile(r"\s*([\d.]+)% .? +([\d.]+)% +(?:[\d.]+ [mun]?s +)?(\S+)")

@@ -12,6 +12,7 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/base/text.h"
+#include "profiler/model/window.h"
 #include "tui/action.h"
 #include "tui/keys.h"
 #include "tui/panel.h"
@@ -41,10 +42,25 @@ static struct stack_id call(struct trace *trace, struct stack_id parent, struct 
     return trace_intern_stack(trace, parent, trace_intern_frame(trace, frame));
 }
 
-static void spend(struct trace *trace, struct thread_ref thread, struct stack_id stack,
-                  uint64_t ms) {
+/* What the fixed model holds. */
+struct scene {
+    struct trace trace;
+    struct table cells;
+    struct table waits;
+    struct view view;
+};
+
+static void spend(struct scene *scene, struct thread_ref thread, struct stack_id stack, uint64_t ms,
+                  uint32_t state) {
     struct sample sample = {.weight_ns = ms * NS_PER_MS, .thread = thread, .stack = stack};
-    assert_int_equal(trace_add_many(trace, &sample, (uint32_t)ms, NULL), STATUS_OK);
+    struct window_cell cell = {thread, stack, state, 0, ms, sample.weight_ns};
+    assert_int_equal(trace_add_many(&scene->trace, &sample, (uint32_t)ms, NULL), STATUS_OK);
+    table_intern(&scene->cells, &cell);
+}
+
+static void wait_for(struct scene *scene, struct thread_ref waiter, struct thread_ref holder,
+                     uint64_t ms) {
+    standoff_add(&scene->waits, &(struct wait){waiter, holder, ms * NS_PER_MS});
 }
 
 static struct thread_ref thread_named(struct trace *trace, uint32_t tid, const char *name) {
@@ -52,7 +68,44 @@ static struct thread_ref thread_named(struct trace *trace, uint32_t tid, const c
     return trace_intern_thread(trace, thread);
 }
 
-static void fill_stacks(struct trace *trace) {
+enum {
+    WORKS = STATE_RUNNING | STATE_HAS_GIL,
+    COLLECTS = WORKS | STATE_COLLECTING,
+    BLOCKED = STATE_WAITING | STATE_WANTS_GIL,
+    IDLE = STATE_WAITING,
+};
+
+/* The instruction of a newest frame in fib(), beside two others. */
+static struct stack_id call_listed(struct trace *trace, struct stack_id stack) {
+    static const struct {
+        uint32_t offset;
+        const char *opcode;
+        const char *base;
+        uint32_t argument;
+    } listed[] = {
+        {0, "RESUME", "RESUME", 0},
+        {2, "LOAD_FAST", "LOAD_FAST", 1},
+        {4, "BINARY_OP_ADD_INT", "BINARY_OP", 13},
+    };
+    struct trace_stack top = *trace_stack(trace, stack);
+    struct trace_frame frame = *trace_frame(trace, top.frame);
+    struct trace_code code = {.function = frame.function, .serial = 1};
+    uint32_t code_id = trace_intern_code(trace, code);
+    for (size_t i = 0; i < sizeof listed / sizeof listed[0]; i++) {
+        struct trace_instruction row = {.code = code_id,
+                                        .offset = listed[i].offset,
+                                        .opcode = text(trace, listed[i].opcode),
+                                        .base = text(trace, listed[i].base),
+                                        .argument = listed[i].argument,
+                                        .line = (uint32_t)(3 + i)};
+        frame.instruction = trace_intern_instruction(trace, &row);
+    }
+    frame.opcode = text(trace, "BINARY_OP_ADD_INT");
+    return trace_intern_stack(trace, top.parent, trace_intern_frame(trace, frame));
+}
+
+static void fill_stacks(struct scene *scene) {
+    struct trace *trace = &scene->trace;
     static const struct place handle = {"Server.handle", "/srv/app/server.py", 20, 33};
     struct thread_ref main = thread_named(trace, 4242, "MainThread");
     struct thread_ref worker = thread_named(trace, 4250, "worker \xe6\x96\x87");
@@ -69,16 +122,46 @@ static void fill_stacks(struct trace *trace) {
         call(trace, pool, (struct place){"\x1b[31m\nred\xe2\x80\xae", "odd\tname.py", 1, 2});
     struct stack_id wide = call(
         trace, pool, (struct place){"\xe6\x95\xb0\xe6\x8d\xae\xe5\xa4\x84", "/srv/d.py", 7, 8});
-    spend(trace, main, parse, 2000);
-    spend(trace, main, late, 500);
-    spend(trace, main, fib, 200);
-    spend(trace, main, again, 300);
-    spend(trace, main, module, 10);
-    spend(trace, worker, hostile, 400);
-    spend(trace, worker, wide, 100);
+    spend(scene, main, parse, 2000, WORKS);
+    spend(scene, main, late, 500, WORKS);
+    spend(scene, main, call_listed(trace, fib), 200, BLOCKED);
+    spend(scene, main, again, 300, COLLECTS);
+    spend(scene, main, module, 10, IDLE);
+    spend(scene, worker, hostile, 400, BLOCKED);
+    spend(scene, worker, wide, 100, WORKS);
+    wait_for(scene, worker, main, 300);
+    wait_for(scene, worker, (struct thread_ref){0}, 100);
+    wait_for(scene, main, worker, 200);
 }
 
-static void fill(struct trace *trace) {
+static void add_process(struct trace *trace, uint32_t pid, const char *version,
+                        const char *command) {
+    struct trace_process process = {.pid = pid,
+                                    .start_ticks = pid,
+                                    .command = text(trace, command),
+                                    .python_version = text(trace, version)};
+    trace_intern_process(trace, &process);
+}
+
+static const char wire_source[] = "import struct\n"
+                                  "\n"
+                                  "LIMIT = 1 << 20  # \xe6\x96\x87\n"
+                                  "\n"
+                                  "def parse(data):\n"
+                                  "\t\"\"\"What came over the wire.\"\"\"\n"
+                                  "\tfields = []\n"
+                                  "\tat = 0\n"
+                                  "\twhile at < len(data):\n"
+                                  "\t\tsize = data[at]\n"
+                                  "\t\tif size > 0:\n"
+                                  "\t\t\tfields.append(struct.unpack_from('>H', data, at))\n"
+                                  "\t\tat += size + 1\n"
+                                  "\treturn b'\x1b'.join(fields)\r\n";
+
+static void fill(struct scene *scene) {
+    struct trace *trace = &scene->trace;
+    table_init(&scene->cells, sizeof(struct window_cell), offsetof(struct window_cell, samples));
+    table_init(&scene->waits, sizeof(struct wait), offsetof(struct wait, weight_ns));
     assert_int_equal(trace_init(trace, false, NULL), STATUS_OK);
     trace->run.pid = 4242;
     trace->run.command = text(trace, "python3 /srv/app/main.py --port 8000 --workers 4 --verbose");
@@ -90,21 +173,36 @@ static void fill(struct trace *trace) {
                                     .unverified = 12,
                                     .duration_ns = 5 * NS_PER_S,
                                     .cpu_ns = 150 * NS_PER_MS};
-    fill_stacks(trace);
+    add_process(trace, 4242, "3.11.2",
+                "python3 /srv/app/main.py --port 8000 --workers 4 --verbose");
+    add_process(trace, 4300, "3.11.2", "python3 -m app.worker --queue 7");
+    fill_stacks(scene);
+    trace_set_source(trace, text(trace, "/srv/app/wire.py"), wire_source, sizeof wire_source - 1);
 }
 
-struct scene {
-    struct trace trace;
-    struct view view;
-};
+/* A function of the fixed model. */
+static struct function_id function_named(const struct trace *trace, const char *name) {
+    for (uint32_t id = 1; id <= trace->functions.count; id++) {
+        struct function_id function = {id};
+        if (strcmp(trace_string(trace, trace_function(trace, function)->name), name) == 0) {
+            return function;
+        }
+    }
+    fail_msg("no function %s", name);
+    return (struct function_id){0};
+}
 
 static void open_scene(struct scene *scene, const struct glyphs *glyphs) {
-    fill(&scene->trace);
+    *scene = (struct scene){0};
+    fill(scene);
     view_init(&scene->view, &scene->trace, glyphs);
+    scene->view.cells = &scene->cells;
+    scene->view.waits = &scene->waits;
     scene->view.uptime_s = 93784;
     scene->view.history_count = 40;
     for (int i = 0; i < 40; i++) {
-        scene->view.history[i].target_cpus = i % 10 / 8.0;
+        scene->view.history[i] =
+            (struct pulse){i % 10 / 8.0, (i + 5) % 10 / 10.0, i % 8 == 0 ? 0.2 : 0};
     }
     view_note_threads(&scene->view);
     view_note_shares(&scene->view);
@@ -112,6 +210,8 @@ static void open_scene(struct scene *scene, const struct glyphs *glyphs) {
 
 static void close_scene(struct scene *scene) {
     view_deinit(&scene->view);
+    table_deinit(&scene->cells);
+    table_deinit(&scene->waits);
     trace_deinit(&scene->trace);
 }
 
@@ -219,6 +319,7 @@ static void draw_golden(int panel, int size, struct buffer *out) {
     struct scene scene;
     open_scene(&scene, &glyphs_unicode);
     scene.view.panel = panel;
+    scene.view.function = function_named(&scene.trace, panels[panel]->key == 'o' ? "fib" : "parse");
     picture_text(&scene.view, sizes[size].rows, sizes[size].columns, out);
     close_scene(&scene);
 }
@@ -329,7 +430,7 @@ static void test_keys_show_panels(void **state) {
     struct scene scene;
     open_scene(&scene, &glyphs_unicode);
     for (int i = 0; panels[i] != NULL; i++) {
-        action_take(&scene.view, '1' + i);
+        action_take(&scene.view, '0' + (i + 1) % 10);
         assert_int_equal(scene.view.panel, i);
         action_take(&scene.view, '1');
         action_take(&scene.view, panels[i]->key);
@@ -454,7 +555,7 @@ static void test_keys_of_time(void **state) {
     press(&scene.view, "t");
     assert_shows(&scene.view, "since start", true);
     press(&scene.view, "t[[");
-    assert_shows(&scene.view, "last 5 s, 2 s ago  PAUSED", true);
+    assert_shows(&scene.view, "last 5 s, 2 s ago \xc2\xb7 wall time  PAUSED", true);
     press(&scene.view, "]");
     assert_shows(&scene.view, "1 s ago", true);
     press(&scene.view, "p");
@@ -465,6 +566,114 @@ static void test_keys_of_time(void **state) {
     assert_int_equal(action_take(&scene.view, 'q'), OUTCOME_QUIT);
     scene.view.has_ended = true;
     assert_shows(&scene.view, "ENDED", true);
+    close_scene(&scene);
+}
+
+/* ---- the mouse ---- */
+
+/* Clicks on the first place of the picture that shows this text. */
+static void click_on(struct view *view, const char *what) {
+    struct grid grid;
+    bool is_there = false;
+    grid_init(&grid, 24, 80);
+    picture_draw(view, NULL, &grid);
+    for (int row = 0; row < grid.rows && !is_there; row++) {
+        struct buffer line = {0};
+        grid_append_row(&grid, row, &line);
+        const char *at = line.data != NULL ? strstr(line.data, what) : NULL;
+        if (at != NULL) {
+            char before[1024];
+            snprintf(before, sizeof before, "%.*s", (int)(at - line.data), line.data);
+            view->pointer_row = row;
+            view->pointer_column = (int)text_columns(before);
+            is_there = true;
+        }
+        buffer_deinit(&line);
+    }
+    grid_deinit(&grid);
+    assert_true(is_there);
+    action_take(view, PRESS_CLICK);
+}
+
+static void test_clicks(void **state) {
+    (void)state;
+    struct scene scene;
+    open_scene(&scene, &glyphs_unicode);
+    click_on(&scene.view, "FUNCTION");
+    assert_shows(&scene.view, "FUNCTION\xe2\x96\xb2", true);
+    click_on(&scene.view, "FUNCTION");
+    assert_shows(&scene.view, "FUNCTION\xe2\x96\xbc", true);
+    click_on(&scene.view, "fib.py");
+    struct function_id fib = function_named(&scene.trace, "fib");
+    assert_shows(&scene.view, "FUNCTION", true);
+    assert_int_equal(scene.view.function.id, fib.id);
+    click_on(&scene.view, "fib.py"); /* again: as Enter does */
+    assert_string_equal(panels[scene.view.panel]->name, "Source");
+    click_on(&scene.view, "8GIL");
+    assert_string_equal(panels[scene.view.panel]->name, "GIL");
+    click_on(&scene.view, "tWindow");
+    assert_shows(&scene.view, "last 30 s", true);
+    scene.view.pointer_row = 500;
+    assert_int_equal(action_take(&scene.view, PRESS_CLICK), 0);
+    press(&scene.view, "f");
+    action_take(&scene.view, PRESS_HOME);
+    assert_shows(&scene.view, "FUNCTION", true);
+    action_take(&scene.view, PRESS_WHEEL_DOWN);
+    assert_int_equal(view_list(&scene.view)->cursor, 3);
+    action_take(&scene.view, PRESS_WHEEL_UP);
+    assert_int_equal(view_list(&scene.view)->cursor, 0);
+    close_scene(&scene);
+}
+
+/* ---- what panels wish for, and say when they have nothing ---- */
+
+static void test_source_follows_the_function(void **state) {
+    (void)state;
+    struct scene scene;
+    open_scene(&scene, &glyphs_unicode);
+    press(&scene.view, "v");
+    assert_shows(&scene.view, "Choose a function first.", true);
+    scene.view.function = function_named(&scene.trace, "parse");
+    assert_shows(&scene.view, "fields.append", true);
+    assert_true(scene.view.wants_source);
+    assert_int_equal(view_list(&scene.view)->cursor, 11); /* its hottest line */
+    scene.view.function = function_named(&scene.trace, "Server.handle");
+    assert_shows(&scene.view, "cannot be read", true);
+    assert_shows(&scene.view, "    33", true);
+    close_scene(&scene);
+}
+
+static void test_unknown_states_are_told(void **state) {
+    (void)state;
+    struct scene scene;
+    open_scene(&scene, &glyphs_unicode);
+    assert_shows(&scene.view, "GIL   50%", true);
+    for (uint32_t i = 1; i <= scene.cells.count; i++) {
+        ((struct window_cell *)table_row(&scene.cells, i))->state = 0;
+    }
+    assert_shows(&scene.view, "GIL   50%", false);
+    press(&scene.view, "G");
+    assert_shows(&scene.view, "It is not known yet who has the GIL.", true);
+    close_scene(&scene);
+}
+
+static void test_modes_and_processes(void **state) {
+    (void)state;
+    struct scene scene;
+    open_scene(&scene, &glyphs_unicode);
+    assert_int_equal(action_take(&scene.view, 'm'), OUTCOME_SELECT);
+    assert_shows(&scene.view, "time on a CPU", true);
+    press(&scene.view, "mm");
+    assert_shows(&scene.view, "time handling an exception", true);
+    press(&scene.view, "m");
+    assert_shows(&scene.view, "wall time", true);
+    assert_int_equal(action_take(&scene.view, 'R'), OUTCOME_RATE);
+    press(&scene.view, "P");
+    assert_shows(&scene.view, "app.worker", true);
+    assert_int_equal(action_take(&scene.view, PRESS_ENTER), OUTCOME_SELECT);
+    assert_shows(&scene.view, "process 4242 alone", true);
+    action_take(&scene.view, PRESS_ESCAPE);
+    assert_int_equal(scene.view.pid, 0);
     close_scene(&scene);
 }
 
@@ -535,6 +744,10 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_keys_fold),
         cmocka_unit_test(test_keys_choose_a_thread),
         cmocka_unit_test(test_keys_of_time),
+        cmocka_unit_test(test_clicks),
+        cmocka_unit_test(test_source_follows_the_function),
+        cmocka_unit_test(test_unknown_states_are_told),
+        cmocka_unit_test(test_modes_and_processes),
         cmocka_unit_test(test_list_keeps_the_cursor_in_sight),
         cmocka_unit_test(test_trends_follow_and_fade),
         cmocka_unit_test(test_trends_wait_for_a_window),
