@@ -39,6 +39,7 @@ struct options {
     const char *stats_path; /* NULL: none */
     bool follows;           /* profile all processes below as well */
     bool is_blocking;       /* stop the process for every look */
+    bool waits_for_next;    /* VERB_TOP: when the process has ended */
     bool no_source;         /* leave the text of source files out */
     bool is_quiet;
     bool is_json;

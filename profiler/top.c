@@ -6,10 +6,12 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "exporters/exporter.h"
+#include "profiler/base/arena.h"
 #include "profiler/base/clock.h"
 #include "profiler/identity.h"
 #include "profiler/launch.h"
@@ -19,24 +21,30 @@
 #include "profiler/sampler.h"
 #include "profiler/signals.h"
 #include "profiler/sources.h"
+#include "profiler/successor.h"
 #include "profiler/values.h"
 #include "tui/screen.h"
 #include "tui/view.h"
 #include "tui/viewer.h"
 
-enum { MODES_MAX = 8 };
+enum { MODES_MAX = 8, LOOK_OUT_MS = 250 };
 
 struct live_view {
     const struct options *options;
-    const struct process *process;
-    struct trace trace; /* the sampler's: names; what was sampled is in the window */
+    struct process *process; /* that is, or was last, sampled; the viewer's with the lock held */
+    struct predecessor predecessor;
+    uint64_t image_mark; /* of the process */
+    bool is_next;        /* it is not the first one */
+    struct trace trace;  /* the sampler's: names; what was sampled is in the window */
     struct window window;
     struct viewer *viewer;
     struct sampler_wishes wishes;
     struct sources sources;
     struct string_id mode_names[MODES_MAX]; /* by number in view_modes[] */
-    uint64_t target_cpu_ns;                 /* when it was last looked at */
-    bool was_quit;                          /* by a key */
+    uint64_t *cpus_ns;                      /* that each process had used, by its id in the trace */
+    size_t cpu_capacity;
+    uint64_t target_cpu_ns; /* all of them, when they were last looked at */
+    bool was_quit;          /* by a key */
 };
 
 /* ---- the sampler's side ---- */
@@ -48,11 +56,38 @@ static enum status push(void *context, const struct sample *sample, struct error
     return STATUS_OK;
 }
 
+/* CPU time of all processes of the run; of those that have ended as far as it was seen. */
+static void note_cpu(struct live_view *live) {
+    uint64_t sum_ns = 0;
+    for (uint32_t id = 1; id <= live->trace.processes.count; id++) {
+        const struct trace_process *row = table_row(&live->trace.processes, id);
+        struct process process = {(pid_t)row->pid, -1, row->start_ticks};
+        size_t known = live->cpu_capacity;
+        if (id >= known) {
+            live->cpus_ns = memory_grow(live->cpus_ns, sizeof *live->cpus_ns, id + (size_t)1,
+                                        &live->cpu_capacity);
+            memset(live->cpus_ns + known, 0, (live->cpu_capacity - known) * sizeof *live->cpus_ns);
+        }
+        uint64_t cpu_ns = process_cpu_ns(&process);
+        live->cpus_ns[id] = cpu_ns > live->cpus_ns[id] ? cpu_ns : live->cpus_ns[id];
+        sum_ns += live->cpus_ns[id];
+    }
+    live->target_cpu_ns = sum_ns;
+}
+
+static void note_target(struct live_view *live) {
+    uint64_t mark = process_image_mark(live->process);
+    if (mark != 0 && live->image_mark != 0 && mark != live->image_mark) {
+        window_note_restart(&live->window);
+    }
+    live->image_mark = mark != 0 ? mark : live->image_mark;
+    note_cpu(live);
+}
+
 static void tick(void *context, const struct health *health) {
     struct live_view *live = context;
     if (window_is_due(&live->window, health->duration_ns)) {
-        uint64_t cpu_ns = process_cpu_ns(live->process);
-        live->target_cpu_ns = cpu_ns > live->target_cpu_ns ? cpu_ns : live->target_cpu_ns;
+        note_target(live);
         window_offer(&live->window, live->target_cpu_ns);
     }
 }
@@ -171,7 +206,7 @@ static enum status sample(struct live_view *live, enum sampler_end *end_out, str
     const struct options *options = live->options;
     const struct sink sinks[] = {{live, push, tick, false}};
     struct sampler_plan plan = {
-        .interval_ns = options->interval_ns,
+        .interval_ns = live->trace.run.interval_ns,
         .duration_ns = options->duration_ns,
         .mode = options->mode,
         .filter = options->filter,
@@ -179,7 +214,7 @@ static enum status sample(struct live_view *live, enum sampler_end *end_out, str
         .hides_collector = options->hides_collector,
         .lists_opcodes = options->lists_opcodes,
         .wishes = &live->wishes,
-        .keep_waiting = options->command != NULL,
+        .keep_waiting = options->command != NULL || live->is_next,
         .follows = options->follows,
         .sinks = sinks,
         .sink_count = sizeof sinks / sizeof sinks[0],
@@ -187,8 +222,9 @@ static enum status sample(struct live_view *live, enum sampler_end *end_out, str
     return sampler_run(live->process, &live->trace, &plan, end_out, error);
 }
 
-static int conclude(const struct live_view *live, enum status status, const struct error *error) {
+static int conclude(struct live_view *live, enum status status, const struct error *error) {
     const struct health *health = &live->trace.health;
+    health_add(&live->trace.health, &live->window.open.before);
     struct error none = {0};
     if (status != STATUS_OK) {
         return live->was_quit ? 0 : report_failure(error);
@@ -205,12 +241,59 @@ static int conclude(const struct live_view *live, enum status status, const stru
     return 0;
 }
 
+/* Waits for the next process that runs the same command, and goes over to it. False when the user
+ * has had enough. */
+static bool find_next(struct live_view *live) {
+    struct process next;
+    while (!successor_open(&live->predecessor, &next)) {
+        if (signals_want_stop()) {
+            return false;
+        }
+        clock_sleep_until_ns(clock_monotonic_ns() + LOOK_OUT_MS * NS_PER_MS);
+    }
+    window_lock(&live->window);
+    process_close(live->process);
+    sources_close(&live->sources);
+    *live->process = next;
+    sources_open(&live->sources, live->process);
+    window_unlock(&live->window);
+    live->predecessor.start_ticks = next.start_ticks;
+    live->image_mark = 0;
+    live->is_next = true;
+    return true;
+}
+
+/* What was sampled stays, and more comes to it. */
+static void begin_next(struct live_view *live) {
+    window_continue(&live->window);
+    live->trace.health = (struct health){0};
+    live->trace.run.pid = (uint32_t)live->process->pid;
+    window_note_restart(&live->window);
+}
+
+/* One process after the other, as long as there are to be more. */
+static enum status sample_all(struct live_view *live, enum sampler_end *end_out,
+                              struct error *error) {
+    enum status status = sample(live, end_out, error);
+    bool waits = live->options->waits_for_next;
+    while (waits && *end_out == END_TARGET && (status == STATUS_OK || live->is_next)) {
+        window_end(&live->window, live->target_cpu_ns, WINDOW_WAITS);
+        if (!find_next(live)) {
+            *end_out = END_ASKED;
+            return STATUS_OK;
+        }
+        begin_next(live);
+        status = sample(live, end_out, error);
+    }
+    return status;
+}
+
 /* The last picture of a target that has ended stays until the user has seen it. */
 static int show(struct live_view *live, struct error *error) {
     enum sampler_end end = END_ASKED;
-    enum status status = sample(live, &end, error);
+    enum status status = sample_all(live, &end, error);
     if (status == STATUS_OK) {
-        window_end(&live->window, live->target_cpu_ns);
+        window_end(&live->window, live->target_cpu_ns, WINDOW_ENDED);
     }
     if (status == STATUS_OK && end == END_TARGET && live->trace.health.samples > 0) {
         viewer_wait(live->viewer);
@@ -236,7 +319,7 @@ static void intern_modes(struct live_view *live) {
     }
 }
 
-static int show_process(const struct options *options, const struct process *process) {
+static int show_process(const struct options *options, struct process *process) {
     struct live_view live = {.options = options, .process = process};
     struct viewer_plan plan = {
         .window = &live.window,
@@ -260,11 +343,14 @@ static int show_process(const struct options *options, const struct process *pro
         intern_modes(&live);
         window_begin(&live.window, &live.trace);
         sources_open(&live.sources, process);
+        predecessor_init(&live.predecessor, process);
         signals_at_abort(screen_restore);
         result = viewer_start(&plan, &live.viewer, &error) == STATUS_OK ? show(&live, &error)
                                                                         : report_failure(&error);
         sources_close(&live.sources);
+        predecessor_deinit(&live.predecessor);
     }
+    free(live.cpus_ns);
     trace_deinit(&live.trace);
     window_deinit(&live.window);
     return result;

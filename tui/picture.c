@@ -145,11 +145,17 @@ static void append_selection(const struct view *view, struct buffer *out) {
     if (view->has_filter) {
         buffer_printf(out, "%sfilter %s", between, view->filter_text);
     }
+    if (view->restarts > 0) {
+        buffer_printf(out, "%srestarted %u x", between, view->restarts);
+    }
 }
 
 static void draw_selection(const struct view *view, struct grid *grid) {
     struct buffer text = {0};
-    const char *mark = view->has_ended ? "ENDED" : view->is_paused ? "PAUSED" : "";
+    const char *mark = view->phase == WINDOW_ENDED   ? "ENDED"
+                       : view->phase == WINDOW_WAITS ? "ENDED, waiting for the next one"
+                       : view->is_paused             ? "PAUSED"
+                                                     : "";
     int room = grid->columns - (int)text_columns(mark) - 1;
     append_selection(view, &text);
     int at = grid_print_shortened(grid, 3, 0, room, STYLE_PLAIN, text.data);

@@ -9,7 +9,6 @@
 #include "profiler/base/arena.h"
 #include "profiler/base/clock.h"
 #include "profiler/model/tree.h"
-#include "profiler/model/window.h"
 #include "tui/keys.h"
 #include "tui/panel.h"
 

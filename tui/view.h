@@ -9,6 +9,7 @@
 #include "profiler/base/buffer.h"
 #include "profiler/base/table.h"
 #include "profiler/model/trace.h"
+#include "profiler/model/window.h"
 #include "tui/glyphs.h"
 
 enum { VIEW_LISTS = 16, VIEW_HISTORY = 240, VIEW_FILTER_BYTES = 128, VIEW_HITS = 64 };
@@ -65,7 +66,8 @@ struct view {
     bool wants_source;           /* of the function, when it is there; set by who draws it */
     bool wants_opcodes;          /* the same for bytecode */
     bool is_paused;
-    bool has_ended;
+    enum window_phase phase;
+    uint32_t restarts; /* of the target, while it was looked at */
     uint64_t uptime_s; /* of the target; 0: unknown */
     uint64_t now_ns;   /* for trends: any clock that goes on */
     struct pulse history[VIEW_HISTORY];

@@ -108,11 +108,12 @@ static void take_selection(struct viewer *viewer) {
     if (!view->is_paused) {
         viewer->paused_at_ns = newest_ns(window);
         take_history(view, window);
-        view->uptime_s = window->has_ended ? view->uptime_s : uptime_s(view->trace);
+        view->uptime_s = window->phase != WINDOW_RUNS ? view->uptime_s : uptime_s(view->trace);
     }
     struct window_query query = query_of(viewer);
     window_select(window, &query);
-    view->has_ended = window->has_ended;
+    view->phase = window->phase;
+    view->restarts = window->restarts;
     view->now_ns = clock_monotonic_ns();
     view_note_threads(view);
     view_note_shares(view);

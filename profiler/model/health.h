@@ -23,4 +23,9 @@ struct health {
 /* Ticks a second, as achieved; 0 for an empty run. */
 double health_rate_hz(const struct health *health);
 
+/* Adds the counts of a later part of the same run. */
+void health_add(struct health *to, const struct health *more);
+/* The counts between two states of one run. What has no sum stays as it is at the end. */
+struct health health_between(const struct health *start, const struct health *end);
+
 #endif

@@ -81,8 +81,11 @@ void window_deinit(struct window *window) {
 
 /* ---- the sampler's side ---- */
 
-void window_push(struct window *window, const struct sample *sample) {
+void window_push(struct window *window, const struct sample *taken) {
     struct window_open *open = &window->open;
+    struct sample timed = *taken;
+    const struct sample *sample = &timed;
+    timed.time_ns += open->before.duration_ns;
     struct window_cell cell = {.thread = sample->thread,
                                .stack = sample->stack,
                                .state = sample->state,
@@ -99,7 +102,11 @@ void window_push(struct window *window, const struct sample *sample) {
 }
 
 bool window_is_due(const struct window *window, uint64_t time_ns) {
-    return time_ns >= window->open.due_ns;
+    return window->open.before.duration_ns + time_ns >= window->open.due_ns;
+}
+
+void window_continue(struct window *window) {
+    health_add(&window->open.before, &window->from->health);
 }
 
 /* Both tables give ids in the order of rows, so equal rows have equal ids. */
@@ -214,9 +221,9 @@ static void keep_bucket(struct window *window, const struct window_bucket *bucke
 }
 
 static void hand_over(struct window *window, uint64_t target_cpu_ns) {
-    const struct health *health = &window->from->health;
-    struct window_mark end = {*health, target_cpu_ns, window->open.held_ns,
+    struct window_mark end = {window->open.before, target_cpu_ns, window->open.held_ns,
                               window->open.collecting_ns};
+    health_add(&end.health, &window->from->health);
     if (window->next == 0) { /* what the target had used before is not of this run */
         window->start.target_cpu_ns = target_cpu_ns;
         window->dropped = window->start;
@@ -225,7 +232,7 @@ static void hand_over(struct window *window, uint64_t target_cpu_ns) {
     struct window_bucket bucket = close_open(window, &end);
     add_to_totals(window, &bucket);
     keep_bucket(window, &bucket);
-    window->open.due_ns = health->duration_ns + WINDOW_BUCKET_MS * NS_PER_MS;
+    window->open.due_ns = end.health.duration_ns + WINDOW_BUCKET_MS * NS_PER_MS;
 }
 
 void window_offer(struct window *window, uint64_t target_cpu_ns) {
@@ -235,10 +242,17 @@ void window_offer(struct window *window, uint64_t target_cpu_ns) {
     }
 }
 
-void window_end(struct window *window, uint64_t target_cpu_ns) {
+void window_end(struct window *window, uint64_t target_cpu_ns, enum window_phase phase) {
     pthread_mutex_lock(&window->lock);
     hand_over(window, target_cpu_ns);
-    window->has_ended = true;
+    window->phase = phase;
+    pthread_mutex_unlock(&window->lock);
+}
+
+void window_note_restart(struct window *window) {
+    pthread_mutex_lock(&window->lock);
+    window->restarts++;
+    window->phase = WINDOW_RUNS;
     pthread_mutex_unlock(&window->lock);
 }
 
@@ -285,23 +299,6 @@ static void select_wait(struct window *window, const struct window_query *query,
     if (is_its && is_of_process(window, wait->waiter, query->pid)) {
         standoff_add(&window->waits, wait);
     }
-}
-
-/* The counts between two marks. What has no sum stays as it is at the end. */
-static struct health health_between(const struct health *start, const struct health *end) {
-    struct health between = *end;
-    between.ticks -= start->ticks;
-    between.samples -= start->samples;
-    between.lost -= start->lost;
-    between.late -= start->late;
-    between.unverified -= start->unverified;
-    between.truncated -= start->truncated;
-    between.empty -= start->empty;
-    between.duration_ns -= start->duration_ns;
-    between.cpu_ns -= start->cpu_ns < end->cpu_ns ? start->cpu_ns : end->cpu_ns;
-    between.read_calls -= start->read_calls < end->read_calls ? start->read_calls : end->read_calls;
-    between.read_bytes -= start->read_bytes < end->read_bytes ? start->read_bytes : end->read_bytes;
-    return between;
 }
 
 static void select_totals(struct window *window, const struct window_query *query) {

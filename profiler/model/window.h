@@ -55,6 +55,13 @@ struct window_bucket {
     struct window_mark end;
 };
 
+/* How it is with what is shown. */
+enum window_phase {
+    WINDOW_RUNS,
+    WINDOW_WAITS, /* it has ended, and another one of its kind is waited for */
+    WINDOW_ENDED,
+};
+
 /* What fills until it is handed over; the sampler's. */
 struct window_open {
     struct table cells; /* struct window_cell */
@@ -63,7 +70,8 @@ struct window_open {
     struct order order;
     uint64_t held_ns; /* these two since the start of the run */
     uint64_t collecting_ns;
-    uint64_t due_ns; /* since the start of the run */
+    uint64_t due_ns;      /* since the start of the run */
+    struct health before; /* of the parts of the run that are over */
 };
 
 struct window {
@@ -83,7 +91,8 @@ struct window {
     uint64_t cell_count;
     uint64_t run_count;
     struct window_mark dropped; /* the end of the bucket before the oldest one */
-    bool has_ended;
+    enum window_phase phase;
+    uint32_t restarts; /* how often the target has begun anew */
 };
 
 /* What to select. */
@@ -104,13 +113,18 @@ void window_deinit(struct window *window);
  * trace's ids samples will have. */
 void window_begin(struct window *window, const struct trace *from);
 
-void window_push(struct window *window, const struct sample *sample);
-/* Whether it is time to hand over, at this time since the start of the run. */
+void window_push(struct window *window, const struct sample *taken);
+/* Whether it is time to hand over, at this time since the start of this part of the run. */
 bool window_is_due(const struct window *window, uint64_t time_ns);
 /* Hands over; if the viewer is just looking, nothing happens, and it is still due. */
 void window_offer(struct window *window, uint64_t target_cpu_ns);
-/* The same for the last time: waits for the viewer. */
-void window_end(struct window *window, uint64_t target_cpu_ns);
+/* The same at the end of a part of the run: waits for the viewer. */
+void window_end(struct window *window, uint64_t target_cpu_ns, enum window_phase phase);
+/* Another part of the run begins, with times from 0 and the health of the trace, which goes on, as
+ * it is before it is cleared. */
+void window_continue(struct window *window);
+/* The target has begun anew. */
+void window_note_restart(struct window *window);
 
 /* ---- for the viewer; all but the first with the lock held ---- */
 

@@ -26,6 +26,24 @@ ROW = re.compile(r"\s*([\d.]+)% .? +([\d.]+)% +(?:[\d.]+ [mun]?s +)?(\S+)")
 VIEWS = {"l": "LINE ", "c": " TOTAL   SELF  FUNCTION", "g": "<module>", "H": "MOSTLY IN", "?": "this help",
          "f": "LOCATION"}
 
+# Of a source: self, total, a bar, the line, its text. Of bytecode: self, offset, line, opcode.
+HOT_LINE = re.compile(r"^ *[\d.]+% +[\d.]+% +█+.* \d+  *\S")
+HOT_OPCODE = re.compile(r" *[\d.]+% +\d+ +\d+ +[A-Z_]+")
+
+# Executes itself once it is told to.
+ANEW = """
+import os, sys, time
+def early():
+    while not os.path.exists(os.path.dirname(os.path.abspath(__file__)) + "/go"): time.sleep(0.001)
+def late():
+    while True: time.sleep(0.001)
+if "again" in os.environ.get("ANEW", ""):
+    late()
+early()
+os.environ["ANEW"] = "again"
+os.execv(sys.executable, [sys.executable, *sys.argv])
+"""
+
 SHELL = """
 stty -g >{folder}/before
 {command}
@@ -225,6 +243,106 @@ def what_is_seen_can_be_saved(work, interpreter):
         terminal.wait_for_text(answer)
     work.expect_outputs("seen.collapsed")
     expect(functions_of(parse_collapsed(path))["grind"] > 0, "no grind() in what was saved")
+
+
+@case(over=newest)
+def formats_with_the_order_of_samples(work, interpreter):
+    target = work.target(interpreter, "shares.py")
+    terminal = top(work, target)
+    terminal.wait_for(is_grinding, "grind() to lead")
+    terminal.press("t", "t")
+    terminal.wait_for_text("since start")
+    for name in ("seen.jsonl", "seen.pyro"):
+        terminal.press("w")
+        terminal.wait_for_text("Write to")
+        terminal.type(str(work.out / name))
+        terminal.press("Enter")
+        terminal.wait_for_text("Written: ")
+    work.expect_outputs("seen.jsonl", "seen.pyro")
+    said = (work.out / "seen.jsonl").read_text()
+    expect("grind" in said, "no grind() in what was saved")
+    replayed = work.pyrometer("replay", work.out / "seen.pyro", "-f", "collapsed", "-o", "-")
+    expect_equal(replayed.status, 0, "exit status of replay")
+    expect(b"grind" in replayed.out, "no grind() in what was recorded")
+
+
+@case(over=newest)
+def source_and_bytecode_of_what_is_hot(work, interpreter):
+    target = work.target(interpreter, "shares.py")
+    terminal = top(work, target)
+    terminal.wait_for(is_grinding, "grind() to lead")
+    terminal.press("Enter")
+    terminal.wait_for(lambda lines: any(HOT_LINE.search(line) for line in lines), "a hot line of grind()")
+    expect(has(terminal.lines(), "def grind("), "not the source of grind()", *terminal.lines())
+    terminal.press("o")
+    terminal.wait_for(lambda lines: any(HOT_OPCODE.match(line) for line in lines), "a hot instruction")
+
+
+@case(over=newest)
+def mode_and_rate_change_as_it_runs(work, interpreter):
+    target = work.target(interpreter, "shares.py")
+    terminal = top(work, target)
+    terminal.wait_for(is_grinding, "grind() to lead")
+    terminal.press("R")
+    terminal.wait_for_text("Looks a second")
+    terminal.type("nonsense")
+    terminal.press("Enter")
+    terminal.wait_for_text("This is not a rate")
+    terminal.press("R")
+    terminal.wait_for_text("Looks a second")
+    terminal.type("50")
+    terminal.press("Enter")
+    terminal.wait_for(lambda lines: "/50 Hz" in lines[1], "another rate")
+    terminal.press("m")
+    terminal.wait_for_text("time on a CPU")
+
+
+def click(terminal, text):
+    """Where `text` is first, as the terminal that tmux is says it."""
+    row, line = next((row, line) for row, line in enumerate(terminal.lines()) if text in line)
+    place = chr(33 + line.index(text)) + chr(33 + row)
+    terminal.type(f"\x1b[M {place}\x1b[M#{place}")  # pressed, and let go
+
+
+@case(over=newest)
+def the_mouse(work, interpreter):
+    target = work.target(interpreter, "shares.py")
+    terminal = top(work, target)
+    terminal.wait_for(is_grinding, "grind() to lead")
+    click(terminal, "FUNCTION")
+    terminal.wait_for(lambda lines: "FUNCTION▲" in lines[HEADER_ROWS], "the list to be sorted by name")
+    click(terminal, "LOCATION")
+    terminal.wait_for(lambda lines: "LOCATION▲" in lines[HEADER_ROWS], "the list to be sorted by place")
+    click(terminal, "Tree")
+    terminal.wait_for_text(VIEWS["c"])
+    click(terminal, "tWindow")
+    terminal.wait_for_text("last 30 s")
+    click(terminal, "qQuit")
+    terminal.wait_for_the_end(0)
+
+
+@case(over=newest_here)
+def what_was_seen_stays_when_the_target_begins_anew(work, interpreter):
+    """By exec, and as another process of the same command."""
+    program = work.folder / "anew.py"
+    program.write_text(ANEW)
+    command = [interpreter.python, program]
+    first = work.start(command)
+    terminal = Terminal(work, [PYROMETER, "top", "--wait", first.pid])
+    terminal.wait_for_text("early")
+    (work.folder / "go").touch()
+    terminal.wait_for_text("restarted 1 x")
+    terminal.press("t", "t")
+    terminal.wait_for(lambda lines: has(lines, "early") and has(lines, "late"), "both programs since the start")
+    first.end_now()
+    terminal.wait_for_text("waiting for the next one")
+    (work.folder / "go").unlink()
+    second = work.start(command)
+    terminal.wait_for_text("restarted 2 x", gone="waiting")
+    terminal.wait_for_text(f"PID {second.pid} ")
+    expect(has(terminal.lines(), "late"), "what was before is gone", *terminal.lines())
+    terminal.press("q")
+    terminal.wait_for_the_end(0)
 
 
 @case(over=newest)

@@ -564,8 +564,12 @@ static void test_keys_of_time(void **state) {
     assert_int_equal(action_take(&scene.view, 'r'), OUTCOME_RESET);
     assert_int_equal(action_take(&scene.view, 'w'), OUTCOME_SAVE);
     assert_int_equal(action_take(&scene.view, 'q'), OUTCOME_QUIT);
-    scene.view.has_ended = true;
-    assert_shows(&scene.view, "ENDED", true);
+    scene.view.restarts = 2;
+    assert_shows(&scene.view, "restarted 2 x", true);
+    scene.view.phase = WINDOW_WAITS;
+    assert_shows(&scene.view, "ENDED, waiting", true);
+    scene.view.phase = WINDOW_ENDED;
+    assert_shows(&scene.view, "restarted 2 x  ENDED", true);
     close_scene(&scene);
 }
 

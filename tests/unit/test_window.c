@@ -94,7 +94,7 @@ static void test_window_slides(void **state) {
     start(&run);
     ticks(&run, 20 * NS_PER_S, 1, "red");
     ticks(&run, 7 * NS_PER_S, 1, "blue");
-    window_end(&run.window, 0);
+    window_end(&run.window, 0, WINDOW_ENDED);
     choose(&run, 5 * NS_PER_S, 0, 0);
     assert_int_equal(time_of(&run, "red"), 0);
     assert_in_range(time_of(&run, "blue"), 5 * NS_PER_S, 5 * NS_PER_S + NS_PER_S / 2);
@@ -116,7 +116,7 @@ static void test_window_since_start(void **state) {
     start(&run);
     ticks(&run, 200 * NS_PER_S, 1, "red");
     ticks(&run, 200 * NS_PER_S, 1, "blue");
-    window_end(&run.window, 0);
+    window_end(&run.window, 0, WINDOW_ENDED);
     choose(&run, 0, 0, 0);
     assert_int_equal(time_of(&run, "red"), 200 * NS_PER_S);
     assert_int_equal(time_of(&run, "blue"), 200 * NS_PER_S);
@@ -136,7 +136,7 @@ static void test_window_of_one_thread(void **state) {
         tick(&run, 1, "red");
         tick(&run, 2, "blue");
     }
-    window_end(&run.window, 0);
+    window_end(&run.window, 0, WINDOW_ENDED);
     choose(&run, 0, 0, 2);
     assert_int_equal(time_of(&run, "red"), 0);
     assert_int_equal(time_of(&run, "blue"), 200 * TICK_NS);
@@ -159,7 +159,7 @@ static void test_window_reset(void **state) {
     assert_int_equal(run.window.trace.tallies.count, 0);
     assert_int_equal(run.window.trace.health.ticks, 0);
     ticks(&run, NS_PER_S, 1, "blue");
-    window_end(&run.window, 0);
+    window_end(&run.window, 0, WINDOW_ENDED);
     choose(&run, 0, 0, 0);
     assert_int_equal(time_of(&run, "red"), 0);
     assert_int_equal(time_of(&run, "blue"), NS_PER_S);
@@ -204,7 +204,7 @@ static void test_window_bounds_a_bucket(void **state) {
         window_push(&run.window, &sample);
     }
     assert_in_range(run.window.open.cells.count, 1, WINDOW_BUCKET_CELLS_MAX + 1);
-    window_end(&run.window, 0);
+    window_end(&run.window, 0, WINDOW_ENDED);
     choose(&run, 0, 0, 0);
     for (uint32_t i = 1; i <= run.window.trace.tallies.count; i++) {
         weight_ns += ((struct trace_tally *)table_row(&run.window.trace.tallies, i))->weight_ns;
@@ -240,7 +240,7 @@ static void test_window_copies_names(void **state) {
         (struct trace_thread){.pid = 1, .tid = 1, .name = trace_text(&run.trace, "x", 1)});
     run.trace.run.command = trace_text(&run.trace, "python app.py", 13);
     ticks(&run, NS_PER_S, 2, "blue");
-    window_end(&run.window, 0);
+    window_end(&run.window, 0, WINDOW_ENDED);
     const struct trace *copy = &run.window.trace;
     assert_int_equal(copy->threads.count, 2);
     assert_string_equal(trace_string(copy, trace_thread(copy, (struct thread_ref){1})->name), "x");
@@ -274,7 +274,7 @@ static void contend(struct run *run) {
         push(run, other, "green", STATE_WANTS_GIL);
         run->trace.health.duration_ns = run->time_ns;
     }
-    window_end(&run->window, 0);
+    window_end(&run->window, 0, WINDOW_ENDED);
 }
 
 static uint64_t wait_of(const struct run *run, uint32_t waiter, uint32_t holder) {
@@ -363,7 +363,7 @@ static void test_window_keeps_the_order(void **state) {
     start(&run);
     ticks(&run, 3 * NS_PER_S, 1, "red");
     ticks(&run, 3 * NS_PER_S, 1, "blue");
-    window_end(&run.window, 0);
+    window_end(&run.window, 0, WINDOW_ENDED);
     struct counted all = extract(&run, 0, &is_whole);
     assert_true(is_whole);
     assert_int_equal(all.runs, 2);
@@ -385,9 +385,35 @@ static void test_window_bounds_the_order(void **state) {
         push(&run, thread_of(&run.trace, 1), i % 2 == 0 ? "red" : "blue", 0);
     }
     run.trace.health.duration_ns = run.time_ns;
-    window_end(&run.window, 0);
+    window_end(&run.window, 0, WINDOW_ENDED);
     assert_int_equal(extract(&run, 0, &is_whole).runs, ORDER_RUNS_MAX);
     assert_false(is_whole);
+    end(&run);
+}
+
+/* The target is started anew: its times begin at 0 again, the window's go on. */
+static void test_window_goes_on(void **state) {
+    (void)state;
+    struct run run;
+    bool is_whole;
+    start(&run);
+    ticks(&run, 3 * NS_PER_S, 1, "red");
+    window_end(&run.window, 0, WINDOW_WAITS);
+    window_continue(&run.window);
+    run.trace.health = (struct health){0};
+    run.time_ns = 0;
+    window_note_restart(&run.window);
+    ticks(&run, 2 * NS_PER_S, 1, "blue");
+    window_end(&run.window, 0, WINDOW_ENDED);
+    choose(&run, 0, 0, 0);
+    assert_int_equal(run.window.restarts, 1);
+    assert_int_equal(time_of(&run, "red"), 3 * NS_PER_S);
+    assert_int_equal(time_of(&run, "blue"), 2 * NS_PER_S);
+    assert_int_equal(run.window.trace.health.duration_ns, 5 * NS_PER_S);
+    assert_int_equal(run.window.trace.health.ticks, 5 * NS_PER_S / TICK_NS);
+    choose(&run, NS_PER_S, 0, 0);
+    assert_int_equal(time_of(&run, "red"), 0);
+    assert_int_equal(extract(&run, 0, &is_whole).weight_ns, 5 * NS_PER_S);
     end(&run);
 }
 
@@ -405,6 +431,7 @@ int main(void) {
         cmocka_unit_test(test_window_selects_by_state),
         cmocka_unit_test(test_window_keeps_the_order),
         cmocka_unit_test(test_window_bounds_the_order),
+        cmocka_unit_test(test_window_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
