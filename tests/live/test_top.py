@@ -6,15 +6,21 @@ something else has.
 """
 
 import ctypes
+import fcntl
 import os
+import pty
 import re
+import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
+import time
 from pathlib import Path
 
 from harness import (
-    PYROMETER, TARGET_ENVIRONMENT, Failure, case, expect, expect_equal, expect_refusal, functions_of, main,
+    BOUND, PYROMETER, TARGET_ENVIRONMENT, Failure, case, expect, expect_equal, expect_refusal, functions_of, main,
     newest, newest_here, parse_collapsed, three, wait_until)
 
 SIZES = ((80, 24), (200, 60))
@@ -43,6 +49,33 @@ early()
 os.environ["ANEW"] = "again"
 os.execv(sys.executable, [sys.executable, *sys.argv])
 """
+
+MANY = """
+import threading, time
+threading.stack_size(65536)
+def rest(): time.sleep(1000)
+for number in range(1000): threading.Thread(target=rest, daemon=True, name=f"idle-{number}").start()
+print("READY {}", flush=True)
+rest()
+"""
+
+PARENT = """
+import os, subprocess, sys
+child = os.path.join(os.path.dirname(os.path.abspath(__file__)), "spin.py")
+with open(child, "w") as file: file.write("def spin(end):\\n while not end.closed: pass\\nimport sys\\nspin(sys.stdin)")
+children = [subprocess.Popen([sys.executable, child], stdin=subprocess.PIPE) for _ in range(2)]
+print("READY {}", flush=True)
+for child in children: child.wait()
+"""
+
+QUIET = """
+import time
+def rest(): time.sleep(1000)
+print("READY {}", flush=True)
+rest()
+"""
+PICTURE_S = 0.5  # between two pictures, without keys, once there is something to show
+QUIET_BYTES = 200
 
 SHELL = """
 stty -g >{folder}/before
@@ -343,6 +376,69 @@ def what_was_seen_stays_when_the_target_begins_anew(work, interpreter):
     expect(has(terminal.lines(), "late"), "what was before is gone", *terminal.lines())
     terminal.press("q")
     terminal.wait_for_the_end(0)
+
+
+@case(over=newest_here)
+def a_thousand_threads(work, interpreter):
+    program = work.folder / "many.py"
+    program.write_text(MANY)
+    target = work.target_of([interpreter.python, program])
+    terminal = top(work, target)
+    terminal.wait_for(lambda lines: lines[1].startswith("Threads 1001 "), "a thousand threads and one")
+    terminal.press("H")
+    terminal.wait_for_text("MOSTLY IN")
+    terminal.press("/")
+    terminal.type("^idle-777$")
+    terminal.press("Enter")
+    terminal.wait_for(lambda lines: has(lines, "idle-777") and not has(lines, "idle-1"), "one of them alone")
+    terminal.press("q")
+    terminal.wait_for_the_end(0)
+
+
+@case(over=newest_here)
+def children_are_processes_of_the_view(work, interpreter):
+    program = work.folder / "parent.py"
+    program.write_text(PARENT)
+    target = work.target_of([interpreter.python, program])
+    terminal = top(work, target, "--subprocesses", size=SIZES[1])
+    terminal.press("P")
+    terminal.wait_for(lambda lines: sum("spin.py" in line for line in lines) == 2, "two children")
+    terminal.press("f")
+    terminal.wait_for(lambda lines: leader(lines)[1] == "spin", "what the children do")
+
+
+def written_by(fd, seconds):
+    """(bytes that came from a terminal's other side, seconds that it was listened to)"""
+    start = time.monotonic()
+    count = 0
+    while (left := start + seconds - time.monotonic()) > 0:
+        if select.select([fd], [], [], left)[0]:
+            count += len(os.read(fd, 65536))
+    return count, time.monotonic() - start
+
+
+@case(over=newest_here)
+def a_quiet_screen_is_left_alone(work, interpreter):
+    """A picture comes every half a second at most, so there is a bound for however many bytes came."""
+    target = work.target_of([interpreter.python, "-c", QUIET])
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environment = dict(TARGET_ENVIRONMENT, TERM="xterm-256color", LANG="C.UTF-8")
+    profiler = work.start(
+        [PYROMETER, "top", str(target.pid)], env=environment, stdin=its, stdout=its, stderr=subprocess.DEVNULL)
+    os.close(its)
+    seen = b""
+    while b"rest" not in seen:
+        expect(select.select([ours], [], [], BOUND)[0], "no rest() on the screen")
+        seen += os.read(ours, 65536)
+    written_by(ours, 8 * PICTURE_S)  # the marks at the bars fill up
+    count, seconds = written_by(ours, 6 * PICTURE_S)
+    expect(count > 0, "nothing came: there was no picture to judge")
+    pictures = seconds / PICTURE_S + 2
+    expect(count <= QUIET_BYTES * pictures, f"{count} bytes in {seconds:.1f} s")
+    os.write(ours, b"q")
+    expect_equal(profiler.popen.wait(BOUND), 0, "exit status")
+    os.close(ours)
 
 
 @case(over=newest)
