@@ -24,7 +24,6 @@
 #include "profiler/successor.h"
 #include "profiler/values.h"
 #include "tui/screen.h"
-#include "tui/view.h"
 #include "tui/viewer.h"
 
 enum { MODES_MAX = 8, LOOK_OUT_MS = 250 };
@@ -40,7 +39,7 @@ struct live_view {
     struct viewer *viewer;
     struct sampler_wishes wishes;
     struct sources sources;
-    struct string_id mode_names[MODES_MAX]; /* by number in view_modes[] */
+    struct string_id mode_names[MODES_MAX]; /* by number in modes[] */
     uint64_t *cpus_ns;                      /* that each process had used, by its id in the trace */
     size_t cpu_capacity;
     uint64_t target_cpu_ns; /* all of them, when they were last looked at */
@@ -124,8 +123,8 @@ static enum status write_trace(const struct live_view *live, const struct export
                                struct trace *trace, const struct window_query *query,
                                const char *path, struct error *error) {
     struct saving saving = {exporter, trace, path};
-    for (size_t i = 0; view_modes[i].name != NULL; i++) {
-        if (view_modes[i].states == query->states) {
+    for (size_t i = 0; modes[i].name != NULL; i++) {
+        if (modes[i].states == query->states) {
             trace->run.mode = live->mode_names[i];
         }
     }
@@ -204,11 +203,11 @@ static void want_opcodes(void *context) {
 
 static enum status sample(struct live_view *live, enum sampler_end *end_out, struct error *error) {
     const struct options *options = live->options;
-    const struct sink sinks[] = {{live, push, tick, false}};
+    const struct sink sinks[] = {{live, push, tick, true}};
     struct sampler_plan plan = {
         .interval_ns = live->trace.run.interval_ns,
         .duration_ns = options->duration_ns,
-        .mode = options->mode,
+        .mode = &modes[0], /* the viewer chooses among all samples */
         .filter = options->filter,
         .is_blocking = options->is_blocking,
         .hides_collector = options->hides_collector,
@@ -303,18 +302,9 @@ static int show(struct live_view *live, struct error *error) {
     return conclude(live, status, error);
 }
 
-/* What counts to begin with. */
-static int first_mode(const struct options *options) {
-    int found = 0;
-    for (int i = 0; view_modes[i].name != NULL; i++) {
-        found = strcmp(view_modes[i].name, options->mode->name) == 0 ? i : found;
-    }
-    return found;
-}
-
 static void intern_modes(struct live_view *live) {
-    for (size_t i = 0; view_modes[i].name != NULL && i < MODES_MAX; i++) {
-        const char *name = view_modes[i].name;
+    for (size_t i = 0; modes[i].name != NULL && i < MODES_MAX; i++) {
+        const char *name = modes[i].name;
         live->mode_names[i] = trace_text(&live->trace, name, strlen(name));
     }
 }
@@ -329,7 +319,7 @@ static int show_process(const struct options *options, struct process *process) 
         .set_rate = set_rate,
         .read_source = read_source,
         .want_opcodes = want_opcodes,
-        .mode = first_mode(options),
+        .mode = (int)(options->mode - modes),
         .context = &live,
     };
     struct error error = {0};

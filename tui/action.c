@@ -80,7 +80,7 @@ static unsigned step_forward(struct view *view) {
 }
 
 static unsigned switch_mode(struct view *view) {
-    view->mode = view_modes[view->mode + 1].name != NULL ? view->mode + 1 : 0;
+    view->mode = modes[view->mode + 1].name != NULL ? view->mode + 1 : 0;
     return OUTCOME_SELECT;
 }
 

@@ -133,7 +133,7 @@ static void append_span(const struct view *view, struct buffer *out) {
 static void append_selection(const struct view *view, struct buffer *out) {
     const char *between = view->glyphs->between;
     append_span(view, out);
-    buffer_printf(out, "%s%s", between, view_modes[view->mode].unit);
+    buffer_printf(out, "%s%s time", between, modes[view->mode].name);
     if (view->pid != 0) {
         buffer_printf(out, "%sprocess %u alone", between, view->pid);
     }

@@ -90,9 +90,12 @@ char *totals_describe(const struct view *view, struct function_id function) {
     struct buffer text = {0};
     if (function.id != 0) {
         const struct trace_function *row = trace_function(view->trace, function);
-        buffer_printf(&text, "%s (", trace_string(view->trace, row->name));
-        view_append_place(view, function, row->first_line, &text);
-        buffer_append(&text, ")", 1);
+        buffer_printf(&text, "%s", trace_string(view->trace, row->name));
+        if (row->file.id != 0 && *trace_string(view->trace, row->file) != '\0') {
+            buffer_printf(&text, " (");
+            view_append_place(view, function, row->first_line, &text);
+            buffer_append(&text, ")", 1);
+        }
     }
     return text.data;
 }

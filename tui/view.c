@@ -22,14 +22,6 @@ struct trend {
     uint64_t time_ns;
 };
 
-const struct view_mode view_modes[] = {
-    {"wall", 0, "wall time"},
-    {"cpu", STATE_RUNNING, "time on a CPU"},
-    {"gil", STATE_HAS_GIL, "time with the GIL"},
-    {"exception", STATE_EXCEPTION, "time handling an exception"},
-    {NULL, 0, NULL},
-};
-
 void view_init(struct view *out, const struct trace *trace, const struct glyphs *glyphs) {
     *out = (struct view){.trace = trace, .glyphs = glyphs, .span_ns = 5 * NS_PER_S};
     table_init(&out->trends, sizeof(struct trend), offsetof(struct trend, share));

@@ -8,6 +8,7 @@
 
 #include "profiler/base/buffer.h"
 #include "profiler/base/table.h"
+#include "profiler/model/mode.h"
 #include "profiler/model/trace.h"
 #include "profiler/model/window.h"
 #include "tui/glyphs.h"
@@ -43,15 +44,6 @@ struct hit {
     int sort; /* column of the list, when there is no key */
 };
 
-/* What counts: a sample in all of these states. */
-struct view_mode {
-    const char *name;
-    uint32_t states; /* enum sample_state; 0: any */
-    const char *unit;
-};
-/* Ends with a row without a name; the first one counts everything. */
-extern const struct view_mode view_modes[];
-
 struct view {
     const struct trace *trace; /* names, and the tallies and counts of what is selected */
     const struct table *cells; /* struct window_cell: the same whatever the mode; may be NULL */
@@ -61,7 +53,7 @@ struct view {
     uint64_t back_ns;            /* how far stepped back */
     struct thread_ref thread;    /* that is looked at alone; 0: all */
     uint32_t pid;                /* of a process that is looked at alone; 0: all */
-    int mode;                    /* of view_modes[] */
+    int mode;                    /* of modes[] */
     struct function_id function; /* under the cursor where it was last on one */
     bool wants_source;           /* of the function, when it is there; set by who draws it */
     bool wants_opcodes;          /* the same for bytecode */

@@ -96,7 +96,7 @@ static struct window_query query_of(const struct viewer *viewer) {
         .back_ns = view->back_ns,
         .thread = view->thread,
         .pid = view->pid,
-        .states = view_modes[view->mode].states,
+        .states = modes[view->mode].states,
     };
     query.back_ns += view->is_paused ? newest_ns(viewer->plan.window) - viewer->paused_at_ns : 0;
     return query;

@@ -29,7 +29,7 @@ struct viewer_plan {
     bool (*read_source)(void *context, const char *file, struct buffer *out);
     /* From now on bytecode is wanted. May be called again and again. */
     void (*want_opcodes)(void *context);
-    int mode; /* of view_modes[], to begin with */
+    int mode; /* of modes[], to begin with */
     void *context;
 };
 

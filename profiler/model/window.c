@@ -281,11 +281,15 @@ static bool is_chosen(const struct window *window, const struct window_query *qu
            is_of_process(window, thread, query->pid);
 }
 
+static bool selects(const struct window_query *query, uint32_t state) {
+    return query->states == 0 || (state & query->states) != 0;
+}
+
 static void select_cell(struct window *window, const struct window_query *query,
                         const struct window_cell *cell) {
     if (is_chosen(window, query, cell->thread)) {
         add_cell(&window->cells, cell);
-        if ((cell->state & query->states) == query->states) {
+        if (selects(query, cell->state)) {
             add_tally(&window->trace.tallies, cell);
         }
     }
@@ -396,8 +400,7 @@ static enum status extract_bucket(const struct window *window, const struct wind
     for (size_t i = 0; i < bucket->order.count && status == STATUS_OK; i++) {
         const struct order_run *run = &bucket->order.items[i];
         struct sample sample = run->sample;
-        if (is_chosen(window, query, sample.thread) &&
-            (sample.state & query->states) == query->states) {
+        if (is_chosen(window, query, sample.thread) && selects(query, sample.state)) {
             sample.time_ns -= start_ns < sample.time_ns ? start_ns : sample.time_ns;
             status = trace_add_many(out, &sample, run->count, error);
         }

@@ -101,7 +101,7 @@ struct window_query {
     uint64_t back_ns;         /* how long before the newest it ends; ignored since the start */
     struct thread_ref thread; /* 0: all */
     uint32_t pid;             /* of one process; 0: all */
-    uint32_t states;          /* bits that a sample must have to be among the tallies; 0: any */
+    uint32_t states;          /* a sample among the tallies was in one of these; 0: any */
 };
 
 void window_init(struct window *out);

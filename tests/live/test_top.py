@@ -327,7 +327,7 @@ def mode_and_rate_change_as_it_runs(work, interpreter):
     terminal.press("Enter")
     terminal.wait_for(lambda lines: "/50 Hz" in lines[1], "another rate")
     terminal.press("m")
-    terminal.wait_for_text("time on a CPU")
+    terminal.wait_for_text("cpu time")
 
 
 def click(terminal, text):

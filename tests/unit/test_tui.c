@@ -666,9 +666,9 @@ static void test_modes_and_processes(void **state) {
     struct scene scene;
     open_scene(&scene, &glyphs_unicode);
     assert_int_equal(action_take(&scene.view, 'm'), OUTCOME_SELECT);
-    assert_shows(&scene.view, "time on a CPU", true);
+    assert_shows(&scene.view, "cpu time", true);
     press(&scene.view, "mm");
-    assert_shows(&scene.view, "time handling an exception", true);
+    assert_shows(&scene.view, "exception time", true);
     press(&scene.view, "m");
     assert_shows(&scene.view, "wall time", true);
     assert_int_equal(action_take(&scene.view, 'R'), OUTCOME_RATE);
