@@ -111,6 +111,7 @@ static void known_free(struct known *known) {
     code_free(&known->code);
     free(known->frames);
     free(known->bytecode);
+    code_free_copies(&known->copies);
     names_free(&known->names);
     listing_destroy(known->listing);
     free(known);
@@ -274,29 +275,68 @@ struct frame_id codes_frame(struct codes *codes, struct known *known, int64_t of
 
 /* ---- bytecode ---- */
 
+/* Where a thread's own copy of the bytecode begins; 0 where it is not known, or has index 0. */
+static uint64_t copy_of(const struct known *known, uint32_t tlbc_index) {
+    bool is_listed = tlbc_index != 0 && tlbc_index < known->copies.count;
+    return is_listed ? known->copies.at[tlbc_index] : 0;
+}
+
+/* Reads the list of copies again, at most once a look. A copy stays until its code object is freed
+ * or, its thread having ended, caches are cleared (Objects/codeobject.c, 3.14). */
+static bool refresh_copies(struct codes *codes, struct known *known, uint64_t now_ns) {
+    if (known->copies_ns == now_ns) {
+        return false;
+    }
+    known->copies_ns = now_ns;
+    return code_read_copies(codes->runtime, &known->code, &known->copies) == STATUS_OK;
+}
+
+static bool is_position(const struct codes *codes, const struct known *known,
+                        const struct raw_frame *frame, int64_t *offset_out) {
+    uint64_t copy = copy_of(known, frame->tlbc_index);
+    return (frame->tlbc_index == 0 || copy != 0) &&
+           code_position(codes->runtime->layout, &known->code, frame->position, copy, offset_out);
+}
+
+bool codes_position(struct codes *codes, struct known *known, const struct raw_frame *frame,
+                    uint64_t now_ns, int64_t *offset_out) {
+    if (is_position(codes, known, frame, offset_out)) {
+        return true;
+    }
+    return frame->tlbc_index != 0 && refresh_copies(codes, known, now_ns) &&
+           is_position(codes, known, frame, offset_out);
+}
+
 /* The bytecode as it was at most `age_ns` ago. */
-static const uint8_t *recent_bytecode(struct codes *codes, struct known *known, uint64_t age_ns,
-                                      uint64_t now_ns) {
+static const uint8_t *recent_bytecode(struct codes *codes, struct known *known, uint32_t tlbc_index,
+                                      uint64_t age_ns, uint64_t now_ns) {
     uint64_t bytes = known->code.code_bytes;
-    if (bytes == 0 || bytes > BYTECODE_LIMIT) {
+    uint64_t copy = copy_of(known, tlbc_index);
+    if (tlbc_index != 0 && copy == 0 && refresh_copies(codes, known, now_ns)) {
+        copy = copy_of(known, tlbc_index);
+    }
+    if (bytes == 0 || bytes > BYTECODE_LIMIT || (tlbc_index != 0 && copy == 0)) {
         return NULL;
     }
-    if (known->bytecode != NULL && now_ns - known->bytecode_ns <= age_ns) {
+    bool is_same = known->bytecode != NULL && known->bytecode_index == tlbc_index;
+    if (is_same && now_ns - known->bytecode_ns <= age_ns) {
         return known->bytecode;
     }
     if (known->bytecode == NULL) {
         known->bytecode = memory_zeroed(bytes, 1);
     }
     known->bytecode_ns = now_ns;
-    if (code_read_bytecode(codes->runtime, &known->code, known->bytecode) != STATUS_OK) {
+    known->bytecode_index = tlbc_index;
+    if (code_read_bytecode(codes->runtime, &known->code, copy, known->bytecode) != STATUS_OK) {
         free(known->bytecode);
         known->bytecode = NULL;
     }
     return known->bytecode;
 }
 
-const uint8_t *codes_bytecode(struct codes *codes, struct known *known, uint64_t now_ns) {
-    return recent_bytecode(codes, known, BYTECODE_NS, now_ns);
+const uint8_t *codes_bytecode(struct codes *codes, struct known *known, uint32_t tlbc_index,
+                              uint64_t now_ns) {
+    return recent_bytecode(codes, known, tlbc_index, BYTECODE_NS, now_ns);
 }
 
 void codes_forget_bytecode(struct known *known) {
@@ -340,10 +380,10 @@ static uint64_t age_to_list_ns(const struct codes *codes, const struct known *kn
 }
 
 /* Brings the listing up to date; NULL when the bytecode was never to be had. */
-static const struct listing *listing_now(struct codes *codes, struct known *known, uint64_t age_ns,
-                                         uint64_t now_ns) {
+static const struct listing *listing_now(struct codes *codes, struct known *known,
+                                         uint32_t tlbc_index, uint64_t age_ns, uint64_t now_ns) {
     struct trace *trace = codes->trace;
-    const uint8_t *bytecode = recent_bytecode(codes, known, age_ns, now_ns);
+    const uint8_t *bytecode = recent_bytecode(codes, known, tlbc_index, age_ns, now_ns);
     if (bytecode == NULL) {
         return known->listing;
     }
@@ -360,11 +400,11 @@ static const struct listing *listing_now(struct codes *codes, struct known *know
 }
 
 struct frame_id codes_newest_frame(struct codes *codes, struct known *known, int64_t offset,
-                                   uint64_t now_ns) {
+                                   uint32_t tlbc_index, uint64_t now_ns) {
     struct frame_id plain = codes_frame(codes, known, offset);
     const struct listing *listing =
         codes->lists_opcodes && offset >= 0
-            ? listing_now(codes, known, age_to_list_ns(codes, known), now_ns)
+            ? listing_now(codes, known, tlbc_index, age_to_list_ns(codes, known), now_ns)
             : NULL;
     if (listing == NULL) {
         return plain;
@@ -377,7 +417,7 @@ struct frame_id codes_newest_frame(struct codes *codes, struct known *known, int
 /* What was specialised since the last sample of it. */
 static void finish_listing(struct codes *codes, struct known *known, uint64_t now_ns) {
     if (known->listing != NULL && is_still(codes, known, now_ns)) {
-        listing_now(codes, known, 0, now_ns);
+        listing_now(codes, known, known->bytecode_index, 0, now_ns);
     }
 }
 

@@ -25,7 +25,10 @@ struct known {
     uint64_t checked_ns;
     uint32_t *frames;  /* frame_id by instruction offset / 2, plus one for "not begun"; lazily */
     uint8_t *bytecode; /* as last read, with what specialisation made of it; lazily */
+    uint32_t bytecode_index; /* which copy of it that is: raw_frame.tlbc_index */
     uint64_t bytecode_ns;
+    struct code_copies copies; /* lazily */
+    uint64_t copies_ns;
     struct names names; /* what its globals stood for when last read; lazily */
     uint64_t names_ns;
     struct listing *listing; /* when bytecode was asked for; lazily */
@@ -57,6 +60,10 @@ struct known *codes_find(struct codes *codes, uint64_t address, uint64_t now_ns)
  */
 struct known *codes_find_instruction(struct codes *codes, uint64_t address, uint64_t now_ns);
 
+/* Offset of a frame's instruction, as code_position gives it. */
+bool codes_position(struct codes *codes, struct known *known, const struct raw_frame *frame,
+                    uint64_t now_ns, int64_t *offset_out);
+
 /* The place in the source of an instruction; `offset` as of code_position. */
 struct frame_id codes_frame(struct codes *codes, struct known *known, int64_t offset);
 
@@ -64,13 +71,14 @@ struct frame_id codes_frame(struct codes *codes, struct known *known, int64_t of
 void codes_list_opcodes(struct codes *codes);
 bool codes_lists_opcodes(const struct codes *codes);
 /* The same place for a newest frame: with its instruction, as specialised as it is now, when
- * bytecode is recorded. */
+ * bytecode is recorded. `tlbc_index` as in raw_frame. */
 struct frame_id codes_newest_frame(struct codes *codes, struct known *known, int64_t offset,
-                                   uint64_t now_ns);
+                                   uint32_t tlbc_index, uint64_t now_ns);
 
-/* The bytecode, read again when the copy is older than a few milliseconds: specialisation writes to
- * it. NULL when it cannot be had or is too long. known->code.code_bytes long. */
-const uint8_t *codes_bytecode(struct codes *codes, struct known *known, uint64_t now_ns);
+/* The bytecode, read again when what we have is older than a few milliseconds: specialisation
+ * writes to it. NULL when it cannot be had or is too long. known->code.code_bytes long. */
+const uint8_t *codes_bytecode(struct codes *codes, struct known *known, uint32_t tlbc_index,
+                              uint64_t now_ns);
 /* Makes the next codes_bytecode of it read again. */
 void codes_forget_bytecode(struct known *known);
 

@@ -21,7 +21,6 @@ struct history {
 };
 
 struct resolve {
-    struct runtime *runtime;
     struct trace *trace;
     struct codes *codes;
     struct verify *verify;
@@ -132,18 +131,19 @@ struct step {
     struct known *known; /* NULL: unreadable */
     int64_t offset;
     uint64_t globals;
+    uint32_t tlbc_index;
 };
 
 static struct step step_of(const struct climb *climb, const struct raw_frame *raw) {
-    struct step step = {NULL, -1, 0};
+    struct step step = {NULL, -1, 0, 0};
     struct codes *codes = climb->resolve->codes;
     bool is_left = raw->code == 0 && !climb->resolve->is_trusting;
     struct known *known = is_left ? codes_find_instruction(codes, raw->position, climb->now_ns)
                                   : codes_find(codes, raw->code, climb->now_ns);
-    if (known != NULL && code_position(climb->resolve->runtime->layout, &known->code, raw->position,
-                                       raw->tlbc_index, &step.offset)) {
+    if (known != NULL && codes_position(codes, known, raw, climb->now_ns, &step.offset)) {
         step.known = known;
         step.globals = raw->globals;
+        step.tlbc_index = raw->tlbc_index;
     }
     return step;
 }
@@ -162,7 +162,8 @@ static void put_step(struct climb *climb, const struct step *step) {
 }
 
 static struct caller caller_of(const struct climb *climb, const struct step *step) {
-    return (struct caller){step->known, step->offset, step->globals, climb->interpreter};
+    return (struct caller){step->known, step->offset, step->globals, climb->interpreter,
+                           step->tlbc_index};
 }
 
 /* The stack ends with `step`, which has been put: it is the newest frame. */
@@ -170,9 +171,9 @@ static void end_with(struct climb *climb, const struct step *step) {
     struct trace *trace = climb->resolve->trace;
     struct codes *codes = climb->resolve->codes;
     if (codes_lists_opcodes(codes) && !step->known->code.is_hidden) {
-        climb->resolved.stack =
-            trace_intern_stack(trace, trace_stack(trace, climb->resolved.stack)->parent,
-                               codes_newest_frame(codes, step->known, step->offset, climb->now_ns));
+        climb->resolved.stack = trace_intern_stack(
+            trace, trace_stack(trace, climb->resolved.stack)->parent,
+            codes_newest_frame(codes, step->known, step->offset, step->tlbc_index, climb->now_ns));
     }
 }
 
@@ -221,7 +222,7 @@ static void see_calls(struct climb *climb, const struct raw_look *look,
 }
 
 static void put_inferred(struct climb *climb, struct known *callee) {
-    struct step named = {callee, -1, 0};
+    struct step named = {callee, -1, 0, 0};
     climb->resolved.flags |= SAMPLE_INFERRED;
     put_step(climb, &named);
 }
@@ -437,7 +438,6 @@ enum status resolve_check(struct resolve *resolve, const struct raw_look *look, 
 
 struct resolve *resolve_create(struct runtime *runtime, struct trace *trace) {
     struct resolve *resolve = memory_zeroed(1, sizeof *resolve);
-    resolve->runtime = runtime;
     resolve->trace = trace;
     resolve->codes = codes_create(runtime, trace);
     resolve->verify = verify_create(runtime, resolve->codes);

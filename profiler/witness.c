@@ -18,8 +18,9 @@ struct hearing {
 };
 
 static const uint8_t *bytecode_of(const struct hearing *hearing) {
+    const struct caller *caller = hearing->caller;
     return hearing->runtime->layout->opcodes != NULL
-               ? codes_bytecode(hearing->codes, hearing->caller->known, hearing->now_ns)
+               ? codes_bytecode(hearing->codes, caller->known, caller->tlbc_index, hearing->now_ns)
                : NULL;
 }
 

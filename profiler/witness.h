@@ -20,6 +20,7 @@ struct caller {
     int64_t offset;       /* of its instruction; -1: it has not begun */
     uint64_t globals;     /* raw_frame.globals */
     uint64_t interpreter; /* raw_thread.interpreter */
+    uint32_t tlbc_index;  /* raw_frame.tlbc_index */
 };
 
 struct callee {

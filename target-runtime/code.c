@@ -10,6 +10,7 @@ enum {
     CODE_OBJECT_BYTES = 512,
     LINE_TABLE_LIMIT = 32 << 20,
     CODE_UNITS_LIMIT = 1 << 28,
+    COPIES_LIMIT = 1 << 16, /* as many as there may be threads */
 };
 
 /* ---- fingerprints ---- */
@@ -186,11 +187,49 @@ enum status code_fetch(struct runtime *runtime, struct remote address, struct co
     return status == STATUS_NOT_MAPPED ? STATUS_TORN : status;
 }
 
+/* ---- bytecode ---- */
+
+enum status code_read_copies(const struct runtime *runtime, const struct code *code,
+                             struct code_copies *copies) {
+    const struct layout *layout = runtime->layout;
+    struct remote array;
+    struct remote size;
+    code_free_copies(copies);
+    if (!LAYOUT_HAS(layout, code, tlbc)) {
+        return STATUS_OK;
+    }
+    enum status status = memory_read_remote(
+        runtime->memory, remote_at(code->address, LAYOUT_AT(layout, code, tlbc)), &array);
+    if (status == STATUS_OK) {
+        status = memory_read_remote(runtime->memory,
+                                    remote_at(array, LAYOUT_AT(layout, code_array, size)), &size);
+    }
+    if (status != STATUS_OK || size.addr == 0 || size.addr > COPIES_LIMIT) {
+        return status == STATUS_OK || status == STATUS_NOT_MAPPED ? STATUS_TORN : status;
+    }
+    copies->count = (uint32_t)size.addr;
+    copies->at = memory_zeroed(copies->count, sizeof *copies->at);
+    status =
+        memory_read_one(runtime->memory, remote_at(array, LAYOUT_AT(layout, code_array, entries)),
+                        copies->at, copies->count * (uint32_t)sizeof *copies->at);
+    if (status != STATUS_OK) {
+        code_free_copies(copies);
+    }
+    return status == STATUS_NOT_MAPPED ? STATUS_TORN : status;
+}
+
+void code_free_copies(struct code_copies *copies) {
+    free(copies->at);
+    *copies = (struct code_copies){0};
+}
+
 enum status code_read_bytecode(const struct runtime *runtime, const struct code *code,
-                               uint8_t *out) {
+                               uint64_t copy, uint8_t *out) {
     const struct layout *layout = runtime->layout;
     struct remote at = code->address;
-    if (LAYOUT_HAS(layout, code, adaptive)) {
+    if (copy != 0) {
+        at = (struct remote){copy};
+    } else if (LAYOUT_HAS(layout, code, adaptive)) {
         at = remote_at(at, LAYOUT_AT(layout, code, adaptive));
     } else {
         struct remote bytes;
@@ -212,15 +251,17 @@ void code_free(struct code *code) {
 }
 
 bool code_position(const struct layout *layout, const struct code *code, uint64_t position,
-                   uint32_t tlbc_index, int64_t *offset_out) {
+                   uint64_t copy, int64_t *offset_out) {
     int64_t offset = -1;
+    uint64_t begin = copy;
     switch (layout->position) {
     case POSITION_BYTE_INDEX: offset = (int64_t)position; break;
     case POSITION_UNIT_INDEX: offset = (int64_t)position < 0 ? -1 : (int64_t)position * 2; break;
     case POSITION_INSTRUCTION_POINTER:
-        if (tlbc_index == 0) {
-            offset = (int64_t)(position - code->address.addr - LAYOUT_AT(layout, code, adaptive));
+        if (copy == 0) {
+            begin = code->address.addr + LAYOUT_AT(layout, code, adaptive);
         }
+        offset = (int64_t)(position - begin);
         break;
     }
     /* One unit before the first instruction: a frame that has not begun (3.11, 3.12). */

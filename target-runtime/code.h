@@ -54,17 +54,30 @@ uint32_t code_fingerprint_u32(const struct code *code, uint32_t place);
 enum status code_fetch(struct runtime *runtime, struct remote address, struct code *out) MUST_CHECK;
 void code_free(struct code *code);
 
+/* Where the threads' own copies of a code object's bytecode begin, by raw_frame.tlbc_index: in
+ * free-threaded builds from 3.14 on each thread specialises a copy of its own, made when it first
+ * runs the code. 0: not made, or the code object's own (index 0). */
+struct code_copies {
+    uint64_t *at;
+    uint32_t count;
+};
+
+/* Reads them anew; replaces what `copies` holds, which is to be freed by code_free_copies. TORN
+ * when that cannot be a list of copies. */
+enum status code_read_copies(const struct runtime *runtime, const struct code *code,
+                             struct code_copies *copies) MUST_CHECK;
+void code_free_copies(struct code_copies *copies);
+
 /* Copies the bytecode as it is now, specialised instructions and inline caches included, into
- * `out`, which has room for code->code_bytes. From 3.11 on it lies in the code object; before, in a
- * bytes object of its own. */
+ * `out`, which has room for code->code_bytes: a thread's copy of it that begins at `copy`, or with
+ * 0 the code object's own. That lies in the code object from 3.11 on; before, in a bytes object. */
 enum status code_read_bytecode(const struct runtime *runtime, const struct code *code,
-                               uint8_t *out) MUST_CHECK;
+                               uint64_t copy, uint8_t *out) MUST_CHECK;
 
 /* Offset of a frame's instruction from the start of the bytecode, in bytes; -1 when the frame has
  * not begun. False when the position does not lie in this code: then frame and code do not belong
- * together. Positions in a copy of the bytecode (free-threaded 3.14-, `tlbc_index` not 0) are
- * not known yet and give -1. */
+ * together. `copy` as above. */
 bool code_position(const struct layout *layout, const struct code *code, uint64_t position,
-                   uint32_t tlbc_index, int64_t *offset_out);
+                   uint64_t copy, int64_t *offset_out);
 
 #endif

@@ -111,6 +111,8 @@ static const struct choice_need choice_needs[] = {
  * version only where the function can be found. */
 static const enum layout_field pairs[][2] = {
     {LAYOUT_frame_tlbc_index, LAYOUT_code_tlbc},
+    {LAYOUT_code_tlbc, LAYOUT_code_array_size},
+    {LAYOUT_code_tlbc, LAYOUT_code_array_entries},
     {LAYOUT_frame_function, LAYOUT_function_version},
 };
 

@@ -100,6 +100,9 @@
     X(code, cellvars, 8, OPTIONAL)                                                                 \
     X(code, localsplusnames, 8, OPTIONAL)                                                          \
     X(code, localspluskinds, 8, OPTIONAL)                                                          \
+    /* _PyCodeArray, free-threaded builds from 3.14 */                                             \
+    X(code_array, size, 8, OPTIONAL)                                                               \
+    X(code_array, entries, 8, OPTIONAL)                                                            \
     /* PyFunctionObject; only 3.11 needs its version, where code objects have none */              \
     X(function, code, 8, REQUIRED)                                                                 \
     X(function, version, 4, OPTIONAL)                                                              \

@@ -58,6 +58,8 @@
     X(code_adaptive, 208, 232, 384)                                                                \
     X(code_first_traceable, 192, 208, UNPUBLISHED)                                                 \
     X(code_version, 92, 108, UNPUBLISHED)                                                          \
+    X(code_array_size, ABSENT, 0, UNPUBLISHED)                                                     \
+    X(code_array_entries, ABSENT, 8, UNPUBLISHED)                                                  \
     X(code_tlbc, ABSENT, 224, 392)                                                                 \
     X(code_localsplusnames, 96, 112, 368)                                                          \
     X(code_localspluskinds, 104, 120, 376)                                                         \

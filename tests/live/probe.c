@@ -188,6 +188,8 @@ static void probe_code(void) {
 #endif
 #if SINCE(14) && defined(Py_GIL_DISABLED)
     PLACE("code.tlbc", PyCodeObject, co_tlbc);
+    PLACE("code_array.size", _PyCodeArray, size);
+    PLACE("code_array.entries", _PyCodeArray, entries);
 #endif
 }
 

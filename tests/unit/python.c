@@ -314,6 +314,40 @@ void python_recode(struct python *python, uint64_t address, const struct python_
     known->code = *code;
 }
 
+/* The list grows to hold the index; what it held stays in memory (Objects/codeobject.c, 3.14). */
+static uint64_t grow_copies(struct python *python, uint64_t code, uint32_t index) {
+    const struct layout *layout = python->layout;
+    uint64_t old = python_get(python, code, LAYOUT_code_tlbc);
+    uint64_t size = old != 0 ? python_get(python, old, LAYOUT_code_array_size) : 0;
+    if (index < size) {
+        return old;
+    }
+    uint64_t array = python_structure(python, "code_array", index * sizeof(uint64_t));
+    uint64_t own = code + LAYOUT_AT(layout, code, adaptive);
+    python_set(python, array, LAYOUT_code_array_size, index + 1U);
+    python_set(python, array, LAYOUT_code_array_entries, own);
+    for (uint64_t at = sizeof own; at < size * sizeof own; at += sizeof own) {
+        uint64_t copy = python_get(python, old + at, LAYOUT_code_array_entries);
+        python_set(python, array + at, LAYOUT_code_array_entries, copy);
+    }
+    python_set(python, code, LAYOUT_code_tlbc, array);
+    return array;
+}
+
+uint64_t python_copy(struct python *python, uint64_t code, uint32_t index,
+                     const struct python_code *like) {
+    const struct known_code *known = find_known(python, code);
+    assert_non_null(known);
+    size_t bytes = (size_t)known->code.units * OPCODE_UNIT_BYTES;
+    uint8_t *bytecode = make_bytecode(python, like != NULL ? like : &known->code);
+    uint64_t copy = fake_place(&python->fake, bytes, OPCODE_UNIT_BYTES);
+    fake_write(&python->fake, copy, bytecode, bytes);
+    free(bytecode);
+    uint64_t array = grow_copies(python, code, index);
+    python_set(python, array + index * sizeof copy, LAYOUT_code_array_entries, copy);
+    return copy;
+}
+
 uint64_t python_function_of(const struct python *python, uint64_t code) {
     const struct known_code *known = find_known(python, code);
     assert_non_null(known);

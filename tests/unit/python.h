@@ -104,6 +104,10 @@ uint64_t python_stride(const struct python *python, const struct python_code *co
 uint64_t python_code(struct python *python, const struct python_code *code);
 /* Another code object at the address of one with as many units. */
 void python_recode(struct python *python, uint64_t address, const struct python_code *code);
+/* The copy with that raw_frame.tlbc_index of a code object's bytecode, as it would be of `like` (as
+ * many units), or with NULL as it was made: its address. For versions that have code.tlbc. */
+uint64_t python_copy(struct python *python, uint64_t code, uint32_t index,
+                     const struct python_code *like);
 /* A function object of a code object; 0 where the version's are not looked at. */
 uint64_t python_function_of(const struct python *python, uint64_t code);
 /* The simplest: `name` in program.py from line 10 on, 8 units. */

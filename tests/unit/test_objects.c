@@ -582,6 +582,7 @@ static void sizes_of_code_are_bounded(struct python *python) {
 }
 
 static void positions_in_code(struct python *python) {
+    const uint64_t COPY = UINT64_C(0x7f0000001230);
     struct runtime runtime;
     struct code code;
     int64_t offset;
@@ -606,8 +607,13 @@ static void positions_in_code(struct python *python) {
         assert_false(code_position(layout, &code, before - 2, 0, &offset));
         assert_false(code_position(layout, &code, 0, 0, &offset));
         assert_false(code_position(layout, &code, UINT64_MAX, 0, &offset));
-        assert_true(code_position(layout, &code, 0, 3, &offset)); /* in a copy: not known */
+        /* The same in a copy of the bytecode. */
+        assert_true(code_position(layout, &code, COPY + 6, COPY, &offset));
+        assert_int_equal(offset, 6);
+        assert_true(code_position(layout, &code, COPY - 2, COPY, &offset));
         assert_int_equal(offset, -1);
+        assert_false(code_position(layout, &code, COPY + 16, COPY, &offset));
+        assert_false(code_position(layout, &code, before + 2, COPY, &offset));
     }
     code_free(&code);
 }

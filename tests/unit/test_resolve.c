@@ -406,18 +406,72 @@ static void frame_that_has_not_begun(struct python *python) {
     bench_close(&bench);
 }
 
+static bool has_copies(const struct layout *layout) {
+    return LAYOUT_HAS(layout, code, tlbc);
+}
+
+/* Puts the newest frame into a copy of its code's bytecode. */
+static void move_to_copy(struct bench *bench, uint32_t index, uint64_t position) {
+    uint64_t leaf = bench->thread.frames[bench->thread.count - 1].address;
+    python_set(bench->python, leaf, LAYOUT_frame_tlbc_index, index);
+    python_set(bench->python, leaf, LAYOUT_frame_instr_ptr, position);
+}
+
 static void position_in_a_copy_of_the_code(struct python *python) {
     struct bench bench;
     bench_open(&bench, python);
     start_working(&bench);
-    call(&bench, python_function(python, "f"), 0);
-    if (LAYOUT_HAS(python->layout, frame, tlbc_index)) {
-        uint64_t leaf = bench.thread.frames[bench.thread.count - 1].address;
-        python_set(python, leaf, LAYOUT_frame_tlbc_index, 2);
-        python_set(python, leaf, LAYOUT_frame_instr_ptr, 0x7f0000001234);
-    }
+    uint64_t code = python_function(python, "f");
+    call(&bench, code, 4);
+    move_to_copy(&bench, 2, python_copy(python, code, 2, NULL) + 4);
     settle(&bench);
     expect_whole(&bench);
+    /* Another thread's copy, made after the list was read: it has grown, or an empty place of it
+     * has been filled. */
+    for (uint32_t index = 9; index > 6; index -= 2) {
+        move_to_copy(&bench, index, python_copy(python, code, index, NULL) + 4);
+        look(&bench, 2 * NS_PER_MS);
+        expect_whole(&bench);
+    }
+    /* The copy was given up, and another was made in its place. */
+    move_to_copy(&bench, 7, python_copy(python, code, 7, NULL) + 4);
+    look(&bench, 2 * NS_PER_MS);
+    expect_whole(&bench);
+    bench_close(&bench);
+}
+
+static void position_in_no_copy_of_the_code(struct python *python) {
+    struct bench bench;
+    bench_open(&bench, python);
+    start_working(&bench);
+    uint64_t code = python_function(python, "f");
+    uint64_t copy = python_copy(python, code, 2, NULL);
+    call(&bench, code, 4);
+    const struct {
+        uint32_t index;
+        uint64_t position;
+    } wrong[] = {{2, copy + 16},         {2, python_position(python, code, 4)},
+                 {1, copy + 4},          {3, copy + 4},
+                 {UINT32_MAX, copy + 4}, {0, copy + 4}};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        move_to_copy(&bench, wrong[i].index, wrong[i].position);
+        settle(&bench);
+        assert_int_equal(bench.flags & SAMPLE_UNVERIFIED, SAMPLE_UNVERIFIED);
+    }
+    move_to_copy(&bench, 2, copy + 4);
+    settle(&bench);
+    expect_whole(&bench);
+    /* The list of copies is none. */
+    uint64_t array = python_get(python, code, LAYOUT_code_tlbc);
+    const uint64_t sizes[] = {0, 1, UINT64_MAX, 1 << 20};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        python_set(python, array, LAYOUT_code_array_size, sizes[i]);
+        move_to_copy(&bench, 2, copy + 6);
+        settle(&bench);
+        move_to_copy(&bench, 3, copy + 6);
+        settle(&bench);
+        assert_int_equal(bench.flags & SAMPLE_UNVERIFIED, SAMPLE_UNVERIFIED);
+    }
     bench_close(&bench);
 }
 
@@ -671,7 +725,8 @@ int main(void) {
         SCENARIO(frame_in_the_middle_is_gone),
         SCENARIO(position_outside_of_the_code),
         SCENARIO(frame_that_has_not_begun),
-        SCENARIO(position_in_a_copy_of_the_code),
+        SCENARIO_FOR(position_in_a_copy_of_the_code, has_copies),
+        SCENARIO_FOR(position_in_no_copy_of_the_code, has_copies),
         SCENARIO(hidden_frames_are_left_out),
         SCENARIO(root_is_missing),
         SCENARIO(nothing_can_be_read),

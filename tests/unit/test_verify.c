@@ -141,6 +141,31 @@ static void call_is_proved_at_once(struct python *python) {
     bench_close(&bench);
 }
 
+static bool has_copies(const struct layout *layout) {
+    return LAYOUT_HAS(layout, code, tlbc);
+}
+
+/* What one thread specialised speaks for it alone, until it has proved the call: that is of the
+ * code. */
+static void call_is_proved_by_the_threads_own_copy(struct python *python) {
+    const struct python_code naming = {"", "", "", 1, 30, 0, false, 0, VERSION};
+    struct bench bench;
+    bench_open(&bench, python);
+    struct call call = make_call(&bench, bench.plain, bench.callee);
+    python_copy(python, bench.plain, 3, &naming);
+    expect_verdict(&bench, &call, VERDICT_UNKNOWN);
+    python_copy(python, bench.plain, 4, NULL);
+    call.caller.tlbc_index = 4;
+    bench.now_ns += NS_PER_S;
+    expect_verdict(&bench, &call, VERDICT_UNKNOWN);
+    call.caller.tlbc_index = 3;
+    bench.now_ns += NS_PER_S;
+    expect_verdict(&bench, &call, VERDICT_GOOD);
+    call.caller.tlbc_index = 0;
+    expect_verdict(&bench, &call, VERDICT_GOOD);
+    bench_close(&bench);
+}
+
 /* The caller has moved on since; there is one call of this callee near. */
 static void call_is_mended(struct python *python) {
     struct bench bench;
@@ -336,7 +361,7 @@ static void vanished_callee_is_named_by_name(struct python *python) {
     struct bench bench;
     bench_open(&bench, python);
     struct statement statement = make_statement(&bench);
-    struct caller caller = {find(&bench, statement.code), statement.call, statement.globals, 0};
+    struct caller caller = {find(&bench, statement.code), statement.call, statement.globals, 0, 0};
     for (int i = 0; i < 2; i++) {
         struct known *named = verify_callee(bench.verify, &caller, bench.now_ns);
         assert_ptr_equal(named, find(&bench, bench.callee));
@@ -512,6 +537,7 @@ int main(void) {
     static const struct scenario scenarios[] = {
         SCENARIO_FOR(call_is_proved_at_once, has_versions),
         SCENARIO_FOR(call_is_mended, has_versions),
+        SCENARIO_FOR(call_is_proved_by_the_threads_own_copy, has_copies),
         SCENARIO_FOR(version_that_may_collide_is_not_enough, has_colliding_versions),
         SCENARIO_FOR(nothing_proves_another_callee, has_versions),
         SCENARIO_FOR(nothing_proves_a_call_from_c, has_versions),
