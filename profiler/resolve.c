@@ -7,6 +7,7 @@
 #include "profiler/bridge.h"
 #include "profiler/codes.h"
 #include "profiler/verify.h"
+#include "target-runtime/join.h"
 
 /* The last stack of a thread, root first: what is the same in the next look need not be resolved
  * and verified again. */
@@ -31,13 +32,23 @@ struct resolve {
     size_t history_capacity;
 };
 
+/* The frames of one thread state, leaf first; the lowest is at depth `from` of the stack. */
+struct part {
+    const struct raw_frame *leaf;
+    size_t count;
+    size_t from;
+    uint64_t interpreter;
+};
+
+enum { PART_LIMIT = 8 };
+
 /* A stack being put together. */
 struct climb {
     struct resolve *resolve;
-    const struct raw_frame *leaf; /* frames, leaf first */
-    size_t count;
+    struct part parts[PART_LIMIT]; /* the lowest first; mostly one */
+    size_t part_count;
+    size_t count; /* of all frames */
     struct history *history;
-    uint64_t interpreter;
     bool is_cut;        /* there was something above it */
     bool is_remembered; /* it goes into the history */
     size_t collected;   /* the collector is above so many frames; SIZE_MAX: above none */
@@ -110,8 +121,17 @@ static bool same_frame(const struct raw_frame *a, const struct raw_frame *b) {
            a->is_from_c == b->is_from_c;
 }
 
+static const struct part *part_at_depth(const struct climb *climb, size_t depth) {
+    const struct part *part = &climb->parts[climb->part_count - 1];
+    while (depth < part->from) {
+        part--;
+    }
+    return part;
+}
+
 static const struct raw_frame *frame_at_depth(const struct climb *climb, size_t depth) {
-    return &climb->leaf[climb->count - 1 - depth];
+    const struct part *part = part_at_depth(climb, depth);
+    return &part->leaf[part->count - 1 - (depth - part->from)];
 }
 
 /* How many frames from the root are those of the history. */
@@ -131,11 +151,13 @@ struct step {
     struct known *known; /* NULL: unreadable */
     int64_t offset;
     uint64_t globals;
+    uint64_t interpreter;
     uint32_t tlbc_index;
 };
 
-static struct step step_of(const struct climb *climb, const struct raw_frame *raw) {
-    struct step step = {NULL, -1, 0, 0};
+static struct step step_of(const struct climb *climb, const struct raw_frame *raw,
+                           uint64_t interpreter) {
+    struct step step = {.offset = -1};
     struct codes *codes = climb->resolve->codes;
     bool is_left = raw->code == 0 && !climb->resolve->is_trusting;
     struct known *known = is_left ? codes_find_instruction(codes, raw->position, climb->now_ns)
@@ -143,14 +165,16 @@ static struct step step_of(const struct climb *climb, const struct raw_frame *ra
     if (known != NULL && codes_position(codes, known, raw, climb->now_ns, &step.offset)) {
         step.known = known;
         step.globals = raw->globals;
+        step.interpreter = interpreter;
         step.tlbc_index = raw->tlbc_index;
     }
     return step;
 }
 
 static struct step step_at(const struct climb *climb, size_t depth) {
-    return depth < climb->count ? step_of(climb, frame_at_depth(climb, depth))
-                                : (struct step){NULL, -1, 0};
+    return depth < climb->count ? step_of(climb, frame_at_depth(climb, depth),
+                                          part_at_depth(climb, depth)->interpreter)
+                                : (struct step){.offset = -1};
 }
 
 static void put_step(struct climb *climb, const struct step *step) {
@@ -161,8 +185,8 @@ static void put_step(struct climb *climb, const struct step *step) {
     }
 }
 
-static struct caller caller_of(const struct climb *climb, const struct step *step) {
-    return (struct caller){step->known, step->offset, step->globals, climb->interpreter,
+static struct caller caller_of(const struct step *step) {
+    return (struct caller){step->known, step->offset, step->globals, step->interpreter,
                            step->tlbc_index};
 }
 
@@ -188,7 +212,7 @@ static bool is_call(struct climb *climb, size_t depth, struct step *step, const 
     bool is_watched = caller->is_watched && callee->is_watched && !callee->is_patched;
     bool is_still = caller->is_still && callee->is_alive;
     struct call call = {
-        .caller = caller_of(climb, step),
+        .caller = caller_of(step),
         .callee = {next->known, callee->function, callee->is_from_c},
         .sight = !is_watched ? SIGHT_NONE
                  : is_still  ? SIGHT_STILL
@@ -208,10 +232,10 @@ static void see_calls(struct climb *climb, const struct raw_look *look,
                       const struct raw_thread *thread) {
     for (size_t i = 0; i < thread->sight_count; i++) {
         const struct raw_sight *sight = &look->sights[thread->first_sight + i];
-        struct step caller = step_of(climb, &sight->caller);
-        struct step callee = step_of(climb, &sight->callee);
+        struct step caller = step_of(climb, &sight->caller, thread->interpreter);
+        struct step callee = step_of(climb, &sight->callee, thread->interpreter);
         struct call call = {
-            .caller = caller_of(climb, &caller),
+            .caller = caller_of(&caller),
             .callee = {callee.known, sight->callee.function, sight->callee.is_from_c},
             .sight = sight->is_still ? SIGHT_STILL : SIGHT_MOVED,
         };
@@ -222,14 +246,14 @@ static void see_calls(struct climb *climb, const struct raw_look *look,
 }
 
 static void put_inferred(struct climb *climb, struct known *callee) {
-    struct step named = {callee, -1, 0, 0};
+    struct step named = {.known = callee, .offset = -1};
     climb->resolved.flags |= SAMPLE_INFERRED;
     put_step(climb, &named);
 }
 
 /* Something was above `step`, and it is not known how much: its callee, if that is certain. */
 static void name_cut(struct climb *climb, const struct step *step) {
-    struct caller caller = caller_of(climb, step);
+    struct caller caller = caller_of(step);
     struct known *callee = verify_callee(climb->resolve->verify, &caller, climb->now_ns);
     climb->resolved.flags |= SAMPLE_INFERRED;
     if (callee != NULL) {
@@ -241,7 +265,8 @@ static void name_cut(struct climb *climb, const struct step *step) {
 
 /* `step` is the newest frame that was read. */
 static void end_climb(struct climb *climb, const struct step *step) {
-    bool is_left = climb->leaf->code == 0 && !climb->resolve->is_trusting;
+    bool is_left =
+        frame_at_depth(climb, climb->count - 1)->code == 0 && !climb->resolve->is_trusting;
     climb->resolved.flags |= is_left ? SAMPLE_INFERRED : 0;
     if (climb->is_cut) {
         name_cut(climb, step);
@@ -255,7 +280,7 @@ static void end_climb(struct climb *climb, const struct step *step) {
  * if there is no call any more. */
 static void name_vanished(struct climb *climb, const struct step *step) {
     struct verify *verify = climb->resolve->verify;
-    struct caller caller = caller_of(climb, step);
+    struct caller caller = caller_of(step);
     bool is_alone = verify_is_alone(verify, &caller, climb->now_ns);
     struct known *callee = is_alone ? NULL : verify_callee(verify, &caller, climb->now_ns);
     if (callee == NULL) {
@@ -299,8 +324,8 @@ static void miss(struct climb *climb, size_t depth, const struct step *step,
 static bool is_gap(struct climb *climb, size_t depth, const struct step *step,
                    const struct step *next) {
     struct verify *verify = climb->resolve->verify;
-    struct caller caller = caller_of(climb, step);
-    struct caller callee = caller_of(climb, next);
+    struct caller caller = caller_of(step);
+    struct caller callee = caller_of(next);
     bool is_under = depth + 1 < climb->count; /* there is a frame above it, which it called once */
     return frame_at_depth(climb, depth)->is_left ||
            verify_is_alone(verify, &caller, climb->now_ns) ||
@@ -395,23 +420,46 @@ static void note_collector(struct climb *climb, const struct raw_thread *thread)
     }
 }
 
+/* Lays out the frames of the thread and of those in whose calls it runs. False when there are too
+ * many of them: then the lowest ones are left out. */
+static bool lay_out(struct climb *climb, const struct raw_look *look,
+                    const struct raw_thread *thread) {
+    const struct raw_thread *below = thread;
+    while (climb->part_count < PART_LIMIT && below != NULL) {
+        climb->part_count++;
+        below = join_below(look, below);
+    }
+    for (size_t i = climb->part_count; i-- > 0; thread = join_below(look, thread)) {
+        climb->parts[i] = (struct part){
+            .leaf = thread->frame_count > 0 ? look->frames + thread->first_frame : NULL,
+            .count = thread->frame_count,
+            .interpreter = thread->interpreter,
+        };
+    }
+    for (size_t i = 0; i < climb->part_count; i++) {
+        climb->parts[i].from = climb->count;
+        climb->count += climb->parts[i].count;
+    }
+    return below == NULL;
+}
+
 struct resolved resolve_stack(struct resolve *resolve, const struct raw_look *look,
                               const struct raw_thread *thread, uint64_t now_ns) {
     struct climb climb = {
         .resolve = resolve,
-        .leaf = thread->frame_count > 0 ? look->frames + thread->first_frame : NULL,
-        .count = thread->frame_count,
-        .history = history_of(resolve, thread),
-        .interpreter = thread->interpreter,
+        .history = history_of(resolve, join_bottom(look, thread)),
         .is_cut = thread->is_cut,
-        .is_remembered = thread->is_complete && !thread->is_cut,
         .now_ns = now_ns,
     };
-    see_calls(&climb, look, thread);
+    bool is_complete = lay_out(&climb, look, thread) && thread->is_complete;
+    climb.is_remembered = is_complete && !thread->is_cut;
+    for (const struct raw_thread *part = thread; part != NULL; part = join_below(look, part)) {
+        see_calls(&climb, look, part);
+    }
     if (climb.count == 0) {
         return climb.resolved;
     }
-    if (!thread->is_complete) {
+    if (!is_complete) {
         climb.history->count = 0;
         climb.resolved.flags = SAMPLE_TRUNCATED | SAMPLE_UNVERIFIED;
         push_marker(&climb, FRAME_MISSING, "<missing frames>");

@@ -35,7 +35,8 @@ struct resolved {
     struct stack_id stack; /* 0: nothing of it could be read */
     uint32_t flags;        /* enum sample_flag */
     bool has_doubts;       /* there was a call of which nothing but standing still can speak; */
-    size_t doubt_depth;    /* how many frames were below the first one that made such a call */
+    size_t doubt_depth;    /* how many frames were below the first one that made such a call: for
+                              join_doubt() */
 };
 
 /* The stack of one thread of the look: as much of it, from the root up, as can be shown to have

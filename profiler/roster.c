@@ -10,7 +10,8 @@
 
 enum {
     FIRST_PAUSE_MS = 2,
-    LAST_PAUSE_MS = 2000, /* threads that threading does not know are asked for this seldom */
+    LAST_PAUSE_MS = 2000,   /* threads that threading does not know are asked for this seldom */
+    INTERPRETER_SHIFT = 40, /* serials are counted by each interpreter: its id goes above them */
 };
 
 struct person {
@@ -23,6 +24,7 @@ struct person {
     struct string_id kernel_name;
     uint64_t serial;
     uint64_t interpreter;
+    uint64_t interpreter_id;
     uint64_t ident;
     uint64_t native_id; /* as the target has it */
     uint32_t tid;       /* in our pid namespace */
@@ -100,7 +102,7 @@ static void identify(struct roster *roster, const struct raw_thread *thread, str
 /* ---- wanted or not ---- */
 
 static bool is_main(const struct roster *roster, const struct person *person) {
-    return person->tid == (uint32_t)roster->session->process->pid;
+    return person->interpreter_id == 0 && person->tid == (uint32_t)roster->session->process->pid;
 }
 
 static bool is_named(const struct roster *roster, const struct person *person, const char *wanted) {
@@ -130,7 +132,7 @@ static void enter(struct roster *roster, struct person *person) {
     struct trace_thread thread = {
         .pid = (uint32_t)roster->session->process->pid,
         .tid = person->tid,
-        .serial = person->serial,
+        .serial = person->serial | person->interpreter_id << INTERPRETER_SHIFT,
         .name = person->has_python_name ? person->name : person->kernel_name,
         .is_main = is_main(roster, person),
     };
@@ -182,6 +184,7 @@ void roster_meet(struct roster *roster, const struct raw_look *look, uint64_t no
             .is_used = true,
             .serial = thread->serial,
             .interpreter = thread->interpreter,
+            .interpreter_id = thread->interpreter_id,
             .ident = thread->ident,
             .native_id = thread->native_id,
             .ask_at_ns = now_ns,

@@ -2,6 +2,7 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/signals.h"
+#include "target-runtime/join.h"
 
 void target_init(struct target *target, struct run *run, const struct process *process) {
     *target = (struct target){.run = run, .process = process};
@@ -98,9 +99,12 @@ static bool rehearse_once(struct target *target, uint64_t now_ns) {
     }
     for (size_t at = 0; at < look->thread_count; at++) {
         const struct raw_thread *thread = &look->threads[at];
+        if (thread->is_carried) {
+            continue;
+        }
         struct resolved resolved = resolve_stack(target->session.resolve, look, thread, now_ns);
         if (resolved.has_doubts) {
-            walk_doubt(target->session.walk, thread->slot, resolved.doubt_depth);
+            join_doubt(target->session.walk, look, thread, resolved.doubt_depth);
             has_doubts = true;
         }
     }
@@ -146,13 +150,17 @@ static enum status take_thread(struct target *target, const struct raw_look *loo
                                const struct raw_thread *thread, uint64_t now_ns) {
     struct run *run = target->run;
     struct health *health = &run->trace->health;
+    if (thread->is_carried) {
+        return STATUS_OK; /* its frames are below those of another */
+    }
     if (thread->frame_count == 0 && thread->is_complete) {
         health->empty++;
         return STATUS_OK;
     }
-    struct member member = roster_member(target->roster, thread, thread->frame_count > 0);
+    const struct raw_thread *bottom = join_bottom(look, thread);
+    struct member member = roster_member(target->roster, bottom, thread->frame_count > 0);
     if (!member.is_wanted) {
-        if (member.is_settled) {
+        if (member.is_settled && look->interpreter_count == 1) {
             walk_skip(target->session.walk, thread->slot);
         }
         return STATUS_OK;
@@ -169,7 +177,7 @@ static enum status take_thread(struct target *target, const struct raw_look *loo
         return STATUS_OK;
     }
     if (resolved.has_doubts) {
-        walk_doubt(target->session.walk, thread->slot, resolved.doubt_depth);
+        join_doubt(target->session.walk, look, thread, resolved.doubt_depth);
     }
     struct sample sample = {
         .time_ns = now_ns - run->start_ns,

@@ -34,12 +34,19 @@ struct descent {
     bool is_patched;   /* a link of the last looks was taken */
     struct link *seen; /* links that may not last, NEW_LINKS at most */
     size_t seen_count;
+    uint64_t newest_entry; /* entry frames lie on the C stack; 0: none met */
+    uint64_t oldest_entry;
 };
 
 static void note_seen(struct descent *descent, enum link_kind kind, uint64_t previous) {
     if (descent->seen_count < NEW_LINKS && previous != 0) {
         descent->seen[descent->seen_count++] = (struct link){descent->at, previous, kind};
     }
+}
+
+static void note_entry(struct descent *descent, uint64_t at) {
+    descent->newest_entry = descent->newest_entry == 0 ? at : descent->newest_entry;
+    descent->oldest_entry = at;
 }
 
 /* What looks like an entry frame amid Python's is one of those, half made. */
@@ -82,6 +89,7 @@ static bool take_detour(struct chains *chains, const struct slot *slot, size_t f
         look->frames[look->frame_count - 1].is_from_c = true;
         look->frames[look->frame_count - 1].is_patched = true;
     }
+    note_entry(descent, at);
     descent->from = at;
     descent->at = known->previous;
     descent->is_patched = true;
@@ -132,7 +140,7 @@ static bool is_aligned(uint64_t at) {
 
 /* One frame further down; false when it cannot be read. */
 static bool descend(struct chains *chains, struct slot *slot, struct descent *descent, size_t first,
-                    uint64_t base, enum status *status_out) {
+                    enum status *status_out) {
     struct view view = {is_aligned(descent->at) ? view_frame(chains, slot, descent->at, status_out)
                                                 : NULL,
                         chains->frame_fields.at};
@@ -151,8 +159,11 @@ static bool descend(struct chains *chains, struct slot *slot, struct descent *de
         frame.is_patched = previous != link;
         frame.is_from_c = frame_is_from_c(chains->layout, &view);
         push_frame(&chains->look, frame);
-    } else if (descent->at != base && chains->look.frame_count > first) {
-        chains->look.frames[chains->look.frame_count - 1].is_from_c = true;
+    } else if (descent->at != slot->base) {
+        note_entry(descent, descent->at);
+        if (chains->look.frame_count > first) {
+            chains->look.frames[chains->look.frame_count - 1].is_from_c = true;
+        }
     }
     descent->from = descent->at;
     descent->at = previous;
@@ -165,10 +176,11 @@ static void remember_links(struct slot *slot, const struct descent *descent) {
     }
 }
 
-/* Follows the chain from `at` and appends its frames. True when it reached its base: `base` when
- * that is known (3.15 keeps a frame of its own there), else a frame below which there is none. */
-static bool follow_chain(struct chains *chains, struct slot *slot, uint64_t at, uint64_t base,
-                         enum status *status_out) {
+/* Follows the chain from `at` and appends its frames. True when it reached its base: slot->base
+ * when that is known (3.15 keeps a frame of its own there), else a frame below which there is none.
+ */
+static bool follow_chain(struct chains *chains, struct slot *slot, uint64_t at,
+                         struct raw_thread *raw, enum status *status_out) {
     struct link seen[NEW_LINKS];
     struct descent descent = {.at = at, .may_end = true, .seen = seen};
     size_t first = chains->look.frame_count;
@@ -179,12 +191,17 @@ static bool follow_chain(struct chains *chains, struct slot *slot, uint64_t at, 
         if ((depth & (depth - 1)) == 0) {
             milestone = descent.at;
         }
-        if (!descend(chains, slot, &descent, first, base, status_out)) {
+        if (!descend(chains, slot, &descent, first, status_out)) {
             foresee_visits(chains, slot, false);
             return false;
         }
     }
-    bool is_whole = descent.at == 0 && (base != 0 ? descent.from == base : descent.may_end);
+    if (descent.newest_entry != 0) {
+        raw->stack_newest = descent.newest_entry;
+        raw->stack_oldest = descent.oldest_entry;
+    }
+    bool is_whole =
+        descent.at == 0 && (slot->base != 0 ? descent.from == slot->base : descent.may_end);
     if (is_whole && !descent.is_patched) {
         remember_links(slot, &descent);
     }
@@ -284,7 +301,7 @@ static bool follow_copy(struct chains *chains, struct slot *slot, const struct v
     slot->base =
         LAYOUT_HAS(layout, thread, base_frame) ? VIEW_U64(fields, layout, thread, base_frame) : 0;
     note_base(chains, slot);
-    raw->is_complete = follow_chain(chains, slot, head, slot->base, status_out);
+    raw->is_complete = follow_chain(chains, slot, head, raw, status_out);
     raw->frame_count = chains->look.frame_count - raw->first_frame;
     watch_mark(chains, slot, raw, status_out);
     if (raw->is_complete && slot->base == 0 && raw->frame_count > 0) {
@@ -300,7 +317,7 @@ static void fall_back(struct chains *chains, struct slot *slot, struct raw_threa
                       enum status *status_out) {
     size_t end = chains->look.frame_count;
     for (size_t i = 0; i < slot->top_count && *status_out == STATUS_OK; i++) {
-        bool is_whole = follow_chain(chains, slot, slot->top[i], slot->base, status_out);
+        bool is_whole = follow_chain(chains, slot, slot->top[i], raw, status_out);
         size_t count = chains->look.frame_count - end;
         const struct raw_frame *frames = chains->look.frames + end;
         bool is_rooted = is_whole && count > raw->frame_count && frames[0].at == slot->top[i] &&

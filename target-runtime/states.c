@@ -18,10 +18,10 @@ struct stretch states_runtime_fields(const struct layout *layout) {
 
 /* The pointer to its GIL lies far from the rest and never changes: it is read once. */
 struct stretch states_interpreter_fields(const struct layout *layout) {
-    return STRETCH_OF(layout, LAYOUT_interpreter_next, LAYOUT_interpreter_threads_head,
-                      LAYOUT_interpreter_code_object_generation, LAYOUT_interpreter_collecting,
-                      LAYOUT_interpreter_collecting_frame, LAYOUT_interpreter_gil_holder,
-                      LAYOUT_interpreter_gil_locked);
+    return STRETCH_OF(layout, LAYOUT_interpreter_next, LAYOUT_interpreter_id,
+                      LAYOUT_interpreter_threads_head, LAYOUT_interpreter_code_object_generation,
+                      LAYOUT_interpreter_collecting, LAYOUT_interpreter_collecting_frame,
+                      LAYOUT_interpreter_gil_holder, LAYOUT_interpreter_gil_locked);
 }
 
 static uint32_t view_u32(const struct view *view, uint32_t place) {

@@ -4,6 +4,7 @@
 
 #include "profiler/base/arena.h"
 #include "target-runtime/chain.h"
+#include "target-runtime/join.h"
 #include "target-runtime/slots.h"
 #include "target-runtime/states.h"
 #include "target-runtime/view.h"
@@ -19,6 +20,7 @@ struct walk {
     struct chains chains;
     struct slots slots;
     struct stretch runtime_fields;
+    struct join join;
     struct stretch interpreter_fields;
     struct handlers handlers;
     struct interpreter *interpreters;
@@ -36,6 +38,10 @@ static void read_identity(const struct layout *layout, const struct view *fields
     raw->native_id = LAYOUT_HAS(layout, thread, native_thread_id)
                          ? VIEW_U64(fields, layout, thread, native_thread_id)
                          : 0;
+    /* The newest evaluation loop's; where there are entry frames the chain will tell more. */
+    raw->stack_newest =
+        LAYOUT_HAS(layout, thread, cframe) ? VIEW_U64(fields, layout, thread, cframe) : 0;
+    raw->stack_oldest = raw->stack_newest;
 }
 
 /* A slot whose thread state now belongs to another thread starts anew. */
@@ -184,12 +190,17 @@ static enum status look_at_interpreters(struct walk *walk, size_t first) {
         states_read_interpreter(walk->runtime, &view, &walk->interpreters[number]);
         struct remote link =
             remote_at((struct remote){address}, LAYOUT_AT(layout, interpreter, threads_head));
+        size_t first_thread = walk->chains.look.thread_count;
         look_at_threads(walk, address, link, VIEW_U64(&view, layout, interpreter, threads_head),
                         &cursor, &status);
+        for (size_t i = first_thread; i < walk->chains.look.thread_count; i++) {
+            walk->chains.look.threads[i].interpreter_id = VIEW_U64(&view, layout, interpreter, id);
+        }
         address = VIEW_U64(&view, layout, interpreter, next);
     }
     walk->interpreter_count = number;
     states_mark(walk->runtime, &head, walk->interpreters, number, &walk->chains.look);
+    walk->chains.look.interpreter_count = number;
     return status;
 }
 
@@ -273,6 +284,7 @@ void walk_destroy(struct walk *walk) {
         return;
     }
     slots_deinit(&walk->slots);
+    join_deinit(&walk->join);
     snapshot_deinit(&walk->chains.snapshot);
     free(walk->interpreters);
     free(walk->chains.look.threads);
@@ -295,6 +307,7 @@ enum status walk_look(struct walk *walk, const struct raw_look **out) {
         status = look_at_interpreters(walk, interpreters);
     }
     slots_finish_order(&walk->slots);
+    join_threads(&walk->join, &walk->chains.look);
     *out = &walk->chains.look;
     return status;
 }

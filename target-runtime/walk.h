@@ -51,12 +51,13 @@ enum { GIL_LOCK_BYTES = 176 };
 struct raw_thread {
     size_t slot; /* small number, the same for this thread in every look; reused after its end */
     bool is_new; /* first look at it in this slot */
-    struct remote state;  /* PyThreadState */
-    uint64_t interpreter; /* address of its PyInterpreterState */
-    uint64_t serial;      /* PyThreadState.id: unique in its interpreter, never reused */
-    uint64_t ident;       /* threading.get_ident(): a pthread_t */
-    uint64_t native_id;   /* kernel thread id in the target's pid namespace; 0 before 3.11 */
-    size_t first_frame;   /* into raw_look.frames */
+    struct remote state;     /* PyThreadState */
+    uint64_t interpreter;    /* address of its PyInterpreterState */
+    uint64_t interpreter_id; /* PyInterpreterState.id: 0 is the main one, never reused */
+    uint64_t serial;         /* PyThreadState.id: unique in its interpreter, never reused */
+    uint64_t ident;          /* threading.get_ident(): a pthread_t */
+    uint64_t native_id;      /* kernel thread id in the target's pid namespace; 0 before 3.11 */
+    size_t first_frame;      /* into raw_look.frames */
     size_t frame_count;
     size_t first_sight; /* into raw_look.sights: calls seen while the frames were read */
     size_t sight_count;
@@ -70,6 +71,12 @@ struct raw_thread {
                                above it are finalizers (3.15-) */
     bool has_exception;     /* handles one, in a generator that it runs or below */
     struct remote gil_lock; /* GIL_LOCK_BYTES that a thread sleeps on when it waits for the GIL */
+    /* Where on its C stack evaluation loops run its frames, the newest and the oldest one; with
+     * cframes (3.10, 3.11) twice the newest. 0: not known. */
+    uint64_t stack_newest;
+    uint64_t stack_oldest;
+    size_t below;    /* join.h: index + 1 of the thread in whose call it runs; 0: none */
+    bool is_carried; /* another one runs in a call of it */
 };
 
 struct raw_look {
@@ -82,6 +89,7 @@ struct raw_look {
     struct raw_sight *sights;
     size_t sight_count;
     size_t sight_capacity;
+    size_t interpreter_count;
     bool has_code_generation; /* 3.14-: the sum below is there */
     uint64_t code_generation; /* over all interpreters; grows whenever a code object was freed */
 };

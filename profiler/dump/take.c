@@ -8,6 +8,7 @@
 #include "profiler/session.h"
 #include "profiler/signals.h"
 #include "profiler/sources.h"
+#include "target-runtime/join.h"
 
 enum {
     LOOKS = 100, /* until every stack is whole and stood still; a busy thread may never do so */
@@ -44,14 +45,14 @@ static enum status look_once(struct session *session, struct roster *roster,
     *count_out = 0;
     for (size_t i = 0; i < look->thread_count; i++) {
         const struct raw_thread *thread = &look->threads[i];
-        struct member member = roster_member(roster, thread, true);
-        if (!member.is_wanted) {
+        struct member member = roster_member(roster, join_bottom(look, thread), true);
+        if (!member.is_wanted || thread->is_carried) {
             continue;
         }
         struct resolved resolved = {0};
         if (thread->frame_count > 0 || !thread->is_complete) {
             resolved = resolve_stack(session->resolve, look, thread, now_ns);
-            walk_doubt(session->walk, thread->slot, resolved.doubt_depth);
+            join_doubt(session->walk, look, thread, resolved.doubt_depth);
         }
         (*out)[(*count_out)++] = (struct dumped_thread){.thread = member.thread,
                                                         .stack = resolved.stack,

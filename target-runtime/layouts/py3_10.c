@@ -37,6 +37,7 @@ const struct layout layout_py3_10 = {
             [LAYOUT_thread_next] = LAYOUT_PLACE(8),
             [LAYOUT_thread_interp] = LAYOUT_PLACE(16),
             [LAYOUT_thread_frame] = LAYOUT_PLACE(24),
+            [LAYOUT_thread_cframe] = LAYOUT_PLACE(48),
             [LAYOUT_thread_exc_info] = LAYOUT_PLACE(144),
             [LAYOUT_thread_exc_state] = LAYOUT_PLACE(112),
             [LAYOUT_thread_thread_id] = LAYOUT_PLACE(176),

@@ -114,6 +114,9 @@ static void probe_thread(void) {
     PLACE("cframe.current_frame", _PyCFrame, current_frame);
 #else
     PLACE("thread.frame", PyThreadState, frame);
+#if SINCE(10)
+    PLACE("thread.cframe", PyThreadState, cframe);
+#endif
 #endif
 #if SINCE(11)
     PLACE("thread.native_thread_id", PyThreadState, native_thread_id);
