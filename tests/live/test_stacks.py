@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from harness import (
-    TARGET_ENVIRONMENT, Frame, case, each_version, every, expect, expect_equal, expect_status, main,
+    TARGET_ENVIRONMENT, Frame, case, every, expect, expect_equal, expect_status, main,
     newest, parse_collapsed, with_a_jit)
 
 
@@ -127,20 +127,6 @@ def collapsed(work, interpreter):
     expect_equal(len({line.count for line in lines}), 1, "how many different counts there are")
     expect_equal(stats["threads"], len(target.facts["threads"]), "threads in the stats")
     expect_equal(stats["lost"], 0, "lost samples of threads that stand still")
-
-
-@case(over=each_version)
-def subinterpreter(work, interpreter):
-    """A thread that runs in two interpreters has a stack in each."""
-    target = work.still_target(interpreter, "subinterpreter.py")
-    dump = json.loads(dump_of(work, target, "--json"))
-    facts = target.facts
-    stacks = [
-        [[f["function"], f["line"]] for f in t["frames"]]
-        for t in dump["threads"] if t["tid"] == facts["tid"]]
-    expect(facts["inner"] in stacks, f"no stack of the subinterpreter: {stacks}")
-    expect(any(facts["outer"] == stack[0] for stack in stacks), f"no stack of its caller: {stacks}")
-    expect_equal(len(stacks), 2, "stacks of the thread")
 
 
 @case(over=with_a_jit)
