@@ -12,7 +12,8 @@
 enum {
     INTERPRETER_LIMIT = 4096,
     THREAD_LIMIT = 65536,
-    DETOUR_LIMIT = 64, /* threads that ended while the list was walked */
+    DETOUR_LIMIT = 64,  /* threads that ended while the list was walked */
+    AGAIN_LIMIT = 1024, /* threads that are passed once more, to find what came after them */
 };
 
 struct walk {
@@ -105,27 +106,84 @@ static uint64_t read_link(struct walk *walk, struct remote link, enum status *st
     return status == STATUS_OK ? state.addr : 0;
 }
 
-/* Walks the list of threads that begins at the pointer at `link`, whose copy is `state`. A thread
- * that ended meanwhile leads nowhere; what was before it is then asked again. */
+/* A way along a list of threads. */
+struct way {
+    struct remote first; /* the pointer to the first one */
+    struct remote link;  /* the pointer to the present one */
+    uint64_t state;      /* the present one; 0: the end */
+    int detours;
+    bool is_again; /* from the start once more, over those that were seen already */
+    size_t steps_again;
+};
+
+static struct remote next_of(const struct walk *walk, uint64_t state) {
+    return remote_at((struct remote){state}, LAYOUT_AT(walk->runtime->layout, thread, next));
+}
+
+static void go_on(struct walk *walk, struct way *way, uint64_t next) {
+    way->link = next_of(walk, way->state);
+    way->state = next;
+}
+
+/* The thread at `link` is none: it has ended. Asks what is there now; if that is no better, then
+ * what was before it has ended too, and the way begins anew. */
+static void take_detour(struct walk *walk, struct way *way, enum status *status_out) {
+    uint64_t failed = way->state;
+    way->state = 0;
+    if (way->detours++ < DETOUR_LIMIT && *status_out == STATUS_OK) {
+        way->state = read_link(walk, way->link, status_out);
+    }
+    if (way->state == failed && failed != 0) {
+        way->link = way->first;
+        way->is_again = true;
+        way->state = read_link(walk, way->first, status_out);
+    }
+}
+
+/* A thread state that was new and the last one may be in the making, in the place of one that
+ * ended, and not linked yet (new_threadstate(), Python/pystate.c): then it is not where we came
+ * from. */
+static void check_end(struct walk *walk, struct way *way, uint64_t last, enum status *status_out) {
+    uint64_t now = read_link(walk, way->link, status_out);
+    if (now != last && now != 0 && way->detours++ < DETOUR_LIMIT) {
+        way->state = now;
+    }
+}
+
+/* One thread further. False at the end of the way. */
+static bool step(struct walk *walk, uint64_t interpreter, struct way *way, size_t *cursor,
+                 enum status *status_out) {
+    bool is_new;
+    size_t index = slots_find(&walk->slots, way->state, cursor, &is_new);
+    if (walk->slots.all[index].is_seen) {
+        /* Else the list changed under us and led back. */
+        if (way->is_again && way->steps_again++ < AGAIN_LIMIT) {
+            go_on(walk, way, read_link(walk, next_of(walk, way->state), status_out));
+            return true;
+        }
+        return false;
+    }
+    walk->slots.all[index].is_seen = true;
+    slots_note_order(&walk->slots, index);
+    uint64_t state = way->state;
+    uint64_t next;
+    if (!look_at_thread(walk, index, is_new, interpreter, &next, status_out)) {
+        take_detour(walk, way, status_out);
+    } else if (next == 0 && walk->chains.look.threads[walk->chains.look.thread_count - 1].is_new) {
+        way->state = 0;
+        check_end(walk, way, state, status_out);
+    } else {
+        go_on(walk, way, next);
+    }
+    return true;
+}
+
+/* Walks the list of threads that begins at the pointer at `link`, whose copy is `state`. */
 static void look_at_threads(struct walk *walk, uint64_t interpreter, struct remote link,
                             uint64_t state, size_t *cursor, enum status *status_out) {
-    int detours = 0;
-    for (int i = 0; i < THREAD_LIMIT && state != 0 && *status_out == STATUS_OK; i++) {
-        bool is_new;
-        size_t index = slots_find(&walk->slots, state, cursor, &is_new);
-        if (walk->slots.all[index].is_seen) {
-            return; /* the list changed under us and led back */
-        }
-        walk->slots.all[index].is_seen = true;
-        slots_note_order(&walk->slots, index);
-        uint64_t next;
-        if (look_at_thread(walk, index, is_new, interpreter, &next, status_out)) {
-            link = remote_at(walk->slots.all[index].state,
-                             LAYOUT_AT(walk->runtime->layout, thread, next));
-            state = next;
-        } else if (*status_out == STATUS_OK && detours++ < DETOUR_LIMIT) {
-            state = read_link(walk, link, status_out);
-        } else {
+    struct way way = {.first = link, .link = link, .state = state};
+    for (int i = 0; i < THREAD_LIMIT && way.state != 0 && *status_out == STATUS_OK; i++) {
+        if (!step(walk, interpreter, &way, cursor, status_out)) {
             return;
         }
     }

@@ -111,24 +111,42 @@ static void list_of_threads_in_a_circle(struct python *python) {
 
 /* ---- threads that end and start while they are looked at ---- */
 
+/* What is to be read in the place of a thread that has ended. */
+enum remains {
+    REMAINS_OTHER,     /* something else */
+    REMAINS_FREED,     /* what was there, but for its first words, which free() writes to */
+    REMAINS_HALF_MADE, /* another one that is not linked yet */
+    REMAINS_COUNT,
+};
+
 struct ending {
     struct python *python;
     struct python_thread *thread;
     uint64_t at; /* the read before which it happens */
+    enum remains remains;
 };
 
 /* Python/pystate.c, tstate_delete_common(): first it leaves the list, then it is freed. */
 static void end_on_read(void *context, uint64_t number) {
     struct ending *ending = context;
+    struct python *python = ending->python;
+    uint64_t state = ending->thread->state;
+    const uint64_t nowhere = 0x5a5a5a5a5a5a;
     if (number == ending->at) {
-        python_thread_end(ending->python, ending->thread);
-        python_set(ending->python, ending->thread->state, LAYOUT_thread_interp, 0x5a5a5a5a5a5a);
-        python_set(ending->python, ending->thread->state, LAYOUT_thread_next, 0x5a5a5a5a5a5a);
+        python_thread_end(python, ending->thread);
+        python_set(python, state, LAYOUT_thread_next,
+                   ending->remains == REMAINS_HALF_MADE ? 0 : nowhere);
+        if (ending->remains == REMAINS_OTHER) {
+            python_set(python, state, LAYOUT_thread_interp, nowhere);
+        } else if (ending->remains == REMAINS_HALF_MADE) {
+            python_set(python, state, LAYOUT_thread_serial, ++python->serials);
+        }
     }
 }
 
 /* Ends thread `index` of four before read `at`. Gives how many reads there were. */
-static uint64_t end_one(struct python *python, size_t index, uint64_t at, int warm_looks) {
+static uint64_t end_one(struct python *python, size_t index, uint64_t at, int warm_looks,
+                        enum remains remains) {
     struct watcher watcher;
     struct python_thread threads[4];
     watcher_open(&watcher, python);
@@ -138,7 +156,7 @@ static uint64_t end_one(struct python *python, size_t index, uint64_t at, int wa
     for (int i = 0; i < warm_looks; i++) {
         watcher_look(&watcher);
     }
-    struct ending ending = {python, &threads[index], at};
+    struct ending ending = {python, &threads[index], at, remains};
     fake_restart(&python->fake);
     python->fake.before_read = end_on_read;
     python->fake.context = &ending;
@@ -164,11 +182,10 @@ static uint64_t end_one(struct python *python, size_t index, uint64_t at, int wa
 
 /* It must not take those behind it in the list along. */
 static void thread_that_ends_hides_no_other(struct python *python) {
-    for (int warm_looks = 0; warm_looks < 4; warm_looks += 3) {
-        for (size_t index = 0; index < 4; index++) {
-            for (uint64_t at = 1, reads = 1; at <= reads; at++) {
-                reads = end_one(python, index, at, warm_looks);
-            }
+    for (size_t i = 0; i < 2 * 4 * REMAINS_COUNT; i++) {
+        int warm_looks = i % 2 == 0 ? 0 : 3;
+        for (uint64_t at = 1, reads = 1; at <= reads; at++) {
+            reads = end_one(python, i / 2 % 4, at, warm_looks, (enum remains)(i / 8));
         }
     }
 }
