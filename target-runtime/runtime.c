@@ -6,6 +6,8 @@
 #include "profiler/base/arena.h"
 #include "target-runtime/objects.h"
 
+enum { INTERPRETER_LIMIT = 4096 };
+
 /* ---- which layout fits ---- */
 
 /* Include/patchlevel.h, PY_VERSION_HEX: 0xMMmmppls, level a, b, c or f (final). */
@@ -23,25 +25,42 @@ static void version_text(uint32_t version_hex, char *out, size_t bytes) {
     }
 }
 
-/* The first thread of the first interpreter, if all three point at each other as they must. */
-static enum status first_interpreter(const struct runtime *runtime, struct remote *out) {
+/* Whether the first thread of an interpreter points back at it, as it must. NOT_READY when it has
+ * none. */
+static enum status check_first_thread(const struct runtime *runtime, struct remote interpreter) {
     const struct layout *layout = runtime->layout;
     struct remote thread;
     struct remote owner;
     enum status status = memory_read_remote(
-        runtime->memory, remote_at(runtime->address, LAYOUT_AT(layout, runtime, interpreters_head)),
-        out);
-    if (status != STATUS_OK || out->addr == 0) {
-        return status != STATUS_OK ? status : STATUS_NOT_READY;
-    }
-    status = memory_read_remote(
-        runtime->memory, remote_at(*out, LAYOUT_AT(layout, interpreter, threads_head)), &thread);
+        runtime->memory, remote_at(interpreter, LAYOUT_AT(layout, interpreter, threads_head)),
+        &thread);
     if (status != STATUS_OK || thread.addr == 0) {
         return status != STATUS_OK ? status : STATUS_NOT_READY;
     }
     status = memory_read_remote(runtime->memory,
                                 remote_at(thread, LAYOUT_AT(layout, thread, interp)), &owner);
-    return status != STATUS_OK ? status : owner.addr == out->addr ? STATUS_OK : STATUS_BAD_LAYOUT;
+    return status != STATUS_OK              ? status
+           : owner.addr == interpreter.addr ? STATUS_OK
+                                            : STATUS_BAD_LAYOUT;
+}
+
+/* The first interpreter that has a thread: from 3.13 on one that runs no code has none
+ * (_PyXI_NewInterpreter(), Python/crossinterp.c). */
+static enum status first_interpreter(const struct runtime *runtime, struct remote *out) {
+    const struct layout *layout = runtime->layout;
+    struct remote link = remote_at(runtime->address, LAYOUT_AT(layout, runtime, interpreters_head));
+    for (int i = 0; i < INTERPRETER_LIMIT; i++) {
+        enum status status = memory_read_remote(runtime->memory, link, out);
+        if (status != STATUS_OK || out->addr == 0) {
+            return status != STATUS_OK ? status : STATUS_NOT_READY;
+        }
+        status = check_first_thread(runtime, *out);
+        if (status != STATUS_NOT_READY) {
+            return status;
+        }
+        link = remote_at(*out, LAYOUT_AT(layout, interpreter, next));
+    }
+    return STATUS_NOT_READY;
 }
 
 /* sys.hexversion, as the interpreter says it itself: what tells a right table from one that only

@@ -223,43 +223,95 @@ static bool was_met(const struct walk *walk, size_t count, uint64_t address) {
     return false;
 }
 
+/* A way along the list of interpreters, the newest of which comes first. */
+struct parade {
+    size_t first_range; /* copies of those of the last look */
+    uint64_t address;   /* the present one; 0: the end */
+    size_t count;       /* that were met */
+    size_t cursor;
+    bool has_main; /* the main one was met, which ends last */
+    bool is_again; /* from the start once more, over those that were met already */
+    int detours;
+};
+
+static uint64_t read_pointer(struct walk *walk, uint64_t base, uint32_t place,
+                             enum status *status_out) {
+    return read_link(walk, remote_at((struct remote){base}, place), status_out);
+}
+
+/* Looks at the threads of the present one and goes on to the next. One that cannot be read has
+ * ended. */
+static void look_at_interpreter(struct walk *walk, struct parade *parade, enum status *status_out) {
+    const struct layout *layout = walk->runtime->layout;
+    uint64_t address = parade->address;
+    struct raw_look *look = &walk->chains.look;
+    size_t first_thread = look->thread_count;
+    struct view view = {
+        view_interpreter(walk, parade->count, parade->first_range, address, status_out),
+        walk->interpreter_fields.at};
+    parade->address = 0;
+    if (view.bytes == NULL) {
+        return;
+    }
+    remember_interpreter(walk, parade->count, address);
+    states_read_interpreter(walk->runtime, &view, &walk->interpreters[parade->count++]);
+    parade->address = VIEW_U64(&view, layout, interpreter, next);
+    uint64_t id = VIEW_U64(&view, layout, interpreter, id);
+    parade->has_main |= id == 0;
+    look_at_threads(
+        walk, address,
+        remote_at((struct remote){address}, LAYOUT_AT(layout, interpreter, threads_head)),
+        VIEW_U64(&view, layout, interpreter, threads_head), &parade->cursor, status_out);
+    for (size_t i = first_thread; i < look->thread_count; i++) {
+        look->threads[i].interpreter_id = id;
+    }
+}
+
+/* One step along the list. False at its end. An interpreter that ended while we looked may have led
+ * astray: without the main one the list was not whole, and is begun anew. */
+static bool parade_step(struct walk *walk, struct parade *parade, enum status *status_out) {
+    const struct layout *layout = walk->runtime->layout;
+    if (parade->address == 0) {
+        if (parade->has_main || parade->detours++ >= DETOUR_LIMIT) {
+            return false;
+        }
+        parade->is_again = true;
+        parade->address = read_pointer(walk, walk->runtime->address.addr,
+                                       LAYOUT_AT(layout, runtime, interpreters_head), status_out);
+        return true;
+    }
+    if (!was_met(walk, parade->count, parade->address)) {
+        look_at_interpreter(walk, parade, status_out);
+    } else {
+        /* The list changed under us and led back, or we pass it once more. */
+        parade->address = parade->is_again
+                              ? read_pointer(walk, parade->address,
+                                             LAYOUT_AT(layout, interpreter, next), status_out)
+                              : 0;
+    }
+    return true;
+}
+
 /* Walks the list of interpreters; range 0 is the head of the list, the known ones are at `first`.
  */
 static enum status look_at_interpreters(struct walk *walk, size_t first) {
-    const struct layout *layout = walk->runtime->layout;
     enum status status = STATUS_OK;
     struct view head = {view_copy(&walk->chains.snapshot, 0), walk->runtime_fields.at};
-    uint64_t address = head.bytes != NULL ? VIEW_U64(&head, layout, runtime, interpreters_head) : 0;
-    size_t cursor = 0;
-    size_t number = 0;
-    if (address == 0) {
+    uint64_t first_address =
+        head.bytes != NULL ? VIEW_U64(&head, walk->runtime->layout, runtime, interpreters_head) : 0;
+    struct parade parade = {.first_range = first, .address = first_address};
+    if (parade.address == 0) {
         return head.bytes != NULL ? STATUS_NOT_READY : STATUS_NOT_MAPPED;
     }
-    for (; address != 0 && number < INTERPRETER_LIMIT && status == STATUS_OK; number++) {
-        if (was_met(walk, number, address)) {
-            break; /* the list changed under us and led back */
+    for (int i = 0; i < INTERPRETER_LIMIT && status == STATUS_OK; i++) {
+        if (!parade_step(walk, &parade, &status)) {
+            break;
         }
-        struct view view = {view_interpreter(walk, number, first, address, &status),
-                            walk->interpreter_fields.at};
-        if (view.bytes == NULL) {
-            return status != STATUS_OK ? status : number == 0 ? STATUS_NOT_MAPPED : STATUS_OK;
-        }
-        remember_interpreter(walk, number, address);
-        states_read_interpreter(walk->runtime, &view, &walk->interpreters[number]);
-        struct remote link =
-            remote_at((struct remote){address}, LAYOUT_AT(layout, interpreter, threads_head));
-        size_t first_thread = walk->chains.look.thread_count;
-        look_at_threads(walk, address, link, VIEW_U64(&view, layout, interpreter, threads_head),
-                        &cursor, &status);
-        for (size_t i = first_thread; i < walk->chains.look.thread_count; i++) {
-            walk->chains.look.threads[i].interpreter_id = VIEW_U64(&view, layout, interpreter, id);
-        }
-        address = VIEW_U64(&view, layout, interpreter, next);
     }
-    walk->interpreter_count = number;
-    states_mark(walk->runtime, &head, walk->interpreters, number, &walk->chains.look);
-    walk->chains.look.interpreter_count = number;
-    return status;
+    walk->interpreter_count = parade.count;
+    walk->chains.look.interpreter_count = parade.count;
+    states_mark(walk->runtime, &head, walk->interpreters, parade.count, &walk->chains.look);
+    return status == STATUS_OK && parade.count == 0 ? STATUS_NOT_MAPPED : status;
 }
 
 /* The counts of freed code objects, read after the frames: whatever was freed before a frame was

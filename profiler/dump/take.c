@@ -46,7 +46,10 @@ static enum status look_once(struct session *session, struct roster *roster,
     for (size_t i = 0; i < look->thread_count; i++) {
         const struct raw_thread *thread = &look->threads[i];
         struct member member = roster_member(roster, join_bottom(look, thread), true);
-        if (!member.is_wanted || thread->is_carried) {
+        /* A thread state that runs nothing in another interpreter says nothing of its thread. */
+        bool is_idle_elsewhere =
+            thread->interpreter_id != 0 && thread->frame_count == 0 && thread->is_complete;
+        if (!member.is_wanted || thread->is_carried || is_idle_elsewhere) {
             continue;
         }
         struct resolved resolved = {0};

@@ -121,15 +121,36 @@ static void fill_interpreter(struct python *python, uint64_t interpreter) {
     }
 }
 
+static uint64_t head_of_interpreters(const struct python *python) {
+    return fake_value(&python->fake,
+                      python->runtime + LAYOUT_AT(python->layout, runtime, interpreters_head), 8);
+}
+
+static void set_head_of_interpreters(struct python *python, uint64_t interpreter) {
+    python_set(python, python->runtime, LAYOUT_runtime_interpreters_head, interpreter);
+}
+
 uint64_t python_interpreter(struct python *python) {
     uint64_t interpreter = python_structure(python, "interpreter", 0);
-    uint64_t last = python->interpreter;
     fill_interpreter(python, interpreter);
-    while (python_get(python, last, LAYOUT_interpreter_next) != 0) {
-        last = python_get(python, last, LAYOUT_interpreter_next);
-    }
-    python_set(python, last, LAYOUT_interpreter_next, interpreter);
+    python_set(python, interpreter, LAYOUT_interpreter_id, ++python->interpreter_ids);
+    python_set(python, interpreter, LAYOUT_interpreter_next, head_of_interpreters(python));
+    set_head_of_interpreters(python, interpreter);
     return interpreter;
+}
+
+void python_interpreter_end(struct python *python, uint64_t interpreter) {
+    uint64_t next = python_get(python, interpreter, LAYOUT_interpreter_next);
+    uint64_t at = head_of_interpreters(python);
+    if (at == interpreter) {
+        set_head_of_interpreters(python, next);
+        return;
+    }
+    while (python_get(python, at, LAYOUT_interpreter_next) != interpreter) {
+        at = python_get(python, at, LAYOUT_interpreter_next);
+        assert_int_not_equal(at, 0);
+    }
+    python_set(python, at, LAYOUT_interpreter_next, next);
 }
 
 static uint64_t make_code_type(struct python *python) {
@@ -149,7 +170,7 @@ void python_init(struct python *python, const struct layout *layout) {
     make_runtime(python);
     python->interpreter = python_structure(python, "interpreter", 0);
     fill_interpreter(python, python->interpreter);
-    python_set(python, python->runtime, LAYOUT_runtime_interpreters_head, python->interpreter);
+    set_head_of_interpreters(python, python->interpreter);
 }
 
 void python_deinit(struct python *python) {

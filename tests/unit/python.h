@@ -16,8 +16,9 @@
 struct python {
     struct fake_memory fake;
     const struct layout *layout;
-    uint64_t runtime;     /* _PyRuntime */
-    uint64_t interpreter; /* the first one */
+    uint64_t runtime;         /* _PyRuntime */
+    uint64_t interpreter;     /* the main one */
+    uint64_t interpreter_ids; /* handed out so far */
     uint64_t code_type;
     uint64_t none;
     uint64_t serials;         /* handed out so far */
@@ -40,8 +41,10 @@ uint64_t python_structure(struct python *python, const char *structure, uint64_t
 /* Writes a field, as many bytes of `value` as it has. Does nothing where the version lacks it. */
 void python_set(struct python *python, uint64_t object, enum layout_field field, uint64_t value);
 uint64_t python_get(const struct python *python, uint64_t object, enum layout_field field);
-/* Another interpreter, at the end of the list. */
+/* Another interpreter, at the head of the list. */
 uint64_t python_interpreter(struct python *python);
+/* Takes it out of the list. It stays where it is, as freed memory does. */
+void python_interpreter_end(struct python *python, uint64_t interpreter);
 
 /* ---- objects ---- */
 

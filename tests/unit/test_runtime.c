@@ -225,6 +225,21 @@ static void published_table_that_is_cut(struct python *python) {
     python_thread_free(&thread);
 }
 
+/* From 3.13 on an interpreter that runs no code has no thread. */
+static void interpreter_without_threads_is_passed(struct python *python) {
+    struct python_thread thread;
+    struct runtime runtime;
+    struct error error = {0};
+    struct remote at = {python->runtime};
+    python_interpreter(python);
+    python_interpreter(python);
+    assert_int_equal(runtime_attach_at(&runtime, &python->fake.memory, at, &error),
+                     STATUS_NOT_READY);
+    python_thread_start(python, &thread, python->interpreter);
+    assert_int_equal(runtime_attach_at(&runtime, &python->fake.memory, at, &error), STATUS_OK);
+    python_thread_free(&thread);
+}
+
 static void address_of_nothing(struct python *python) {
     static const uint64_t addresses[] = {0, 8, 0x1000, UINT64_MAX - 7};
     for (size_t i = 0; i < COUNT(addresses); i++) {
@@ -282,6 +297,7 @@ int main(void) {
         SCENARIO(unknown_versions),
         SCENARIO_FOR(version_that_is_no_number, is_table),
         SCENARIO_FOR(published_table_that_is_cut, is_published),
+        SCENARIO(interpreter_without_threads_is_passed),
         SCENARIO(address_of_nothing),
         SCENARIO_FOR(process_without_python, is_oldest),
         SCENARIO_FOR(versions_are_described, is_oldest),

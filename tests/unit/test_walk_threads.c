@@ -239,7 +239,7 @@ static void several_interpreters(struct python *python) {
     watcher_look_often(&watcher, WARM_LOOKS);
     watcher_look_cheaply(&watcher, 3);
     /* The second one goes. */
-    python_set(python, python->interpreter, LAYOUT_interpreter_next, third);
+    python_interpreter_end(python, second);
     watcher_look(&watcher);
     assert_int_equal(watcher.look->thread_count, 2);
     watcher_expect(&watcher, &threads[0]);
@@ -252,13 +252,78 @@ static void several_interpreters(struct python *python) {
     watcher_close(&watcher);
 }
 
+struct leaving {
+    struct python *python;
+    uint64_t interpreter;
+    uint64_t next; /* what is to be read there afterwards */
+    uint64_t at;   /* the read before which it happens */
+};
+
+static void leave_on_read(void *context, uint64_t number) {
+    struct leaving *leaving = context;
+    if (number == leaving->at) {
+        python_interpreter_end(leaving->python, leaving->interpreter);
+        python_set(leaving->python, leaving->interpreter, LAYOUT_interpreter_next, leaving->next);
+        python_set(leaving->python, leaving->interpreter, LAYOUT_interpreter_threads_head,
+                   leaving->next);
+    }
+}
+
+/* Ends the `index`th of two interpreters beside the main one before read `at`. Gives how many reads
+ * there were. */
+static uint64_t end_interpreter(struct python *python, size_t index, uint64_t at, int warm_looks,
+                                uint64_t next) {
+    struct watcher watcher;
+    struct python_thread threads[3];
+    uint64_t interpreters[2] = {python_interpreter(python), python_interpreter(python)};
+    watcher_open(&watcher, python);
+    for (size_t i = 0; i < 2; i++) {
+        python_thread_start(python, &threads[i], interpreters[i]);
+    }
+    watcher_start_at(&watcher, &threads[2], 2);
+    watcher_look_often(&watcher, warm_looks);
+    struct leaving leaving = {python, interpreters[index], next, at};
+    fake_restart(&python->fake);
+    python->fake.before_read = leave_on_read;
+    python->fake.context = &leaving;
+    watcher_look(&watcher);
+    uint64_t reads = python->fake.reads;
+    fake_restart(&python->fake);
+    python->fake.before_read = NULL;
+    watcher_expect(&watcher, &threads[1 - index]);
+    watcher_expect(&watcher, &threads[2]);
+    watcher_look(&watcher);
+    assert_int_equal(watcher.look->thread_count, at <= reads ? 2 : 3);
+    python_thread_end(python, &threads[2]);
+    for (size_t i = 0; i < 3; i++) {
+        python_thread_free(&threads[i]);
+    }
+    python_interpreter_end(python, interpreters[1 - index]);
+    if (at > reads) {
+        python_interpreter_end(python, interpreters[index]);
+    }
+    watcher_close(&watcher);
+    return reads;
+}
+
+/* It must not take those along that are older, the main one above all. */
+static void interpreter_that_ends_hides_no_other(struct python *python) {
+    const uint64_t nexts[] = {0, 0x5a5a5a5a5a5a};
+    for (size_t i = 0; i < 2 * 2 * 2; i++) {
+        int warm_looks = i % 2 == 0 ? 0 : WARM_LOOKS;
+        for (uint64_t at = 1, reads = 1; at <= reads; at++) {
+            reads = end_interpreter(python, i / 2 % 2, at, warm_looks, nexts[i / 4]);
+        }
+    }
+}
+
 static void interpreters_in_a_circle(struct python *python) {
     struct watcher watcher;
     struct python_thread thread;
     uint64_t second = python_interpreter(python);
     watcher_open(&watcher, python);
     watcher_start_at(&watcher, &thread, 2);
-    python_set(python, second, LAYOUT_interpreter_next, python->interpreter);
+    python_set(python, python->interpreter, LAYOUT_interpreter_next, second);
     watcher_look(&watcher);
     assert_int_equal(watcher.look->thread_count, 1);
     watcher_expect(&watcher, &thread);
@@ -317,6 +382,7 @@ int main(void) {
         SCENARIO(thread_that_ends_hides_no_other),
         SCENARIO(skipped_thread_is_listed),
         SCENARIO(several_interpreters),
+        SCENARIO(interpreter_that_ends_hides_no_other),
         SCENARIO(interpreters_in_a_circle),
         SCENARIO(generations_of_code_are_added_up),
         SCENARIO(runtime_that_is_not_what_it_was),
