@@ -8,6 +8,7 @@
 #include "target-runtime/slots.h"
 #include "target-runtime/states.h"
 #include "target-runtime/view.h"
+#include "target-runtime/watch.h"
 
 enum {
     INTERPRETER_LIMIT = 4096,
@@ -404,6 +405,20 @@ void walk_destroy(struct walk *walk) {
     free(walk);
 }
 
+/* Which of a thread's calls runs another is in doubt as its other calls are. */
+static void watch_joints(struct walk *walk, enum status *status_out) {
+    struct raw_look *look = &walk->chains.look;
+    for (size_t i = 0; i < look->thread_count && *status_out == STATUS_OK; i++) {
+        const struct raw_thread *thread = &look->threads[i];
+        const struct raw_thread *below = join_below(look, thread);
+        if (below != NULL) {
+            watch_joint(&walk->chains, &walk->slots.all[below->slot],
+                        &look->frames[below->first_frame],
+                        &look->frames[thread->first_frame + thread->frame_count - 1], status_out);
+        }
+    }
+}
+
 enum status walk_look(struct walk *walk, const struct raw_look **out) {
     walk->chains.look.thread_count = 0;
     walk->chains.look.frame_count = 0;
@@ -418,6 +433,7 @@ enum status walk_look(struct walk *walk, const struct raw_look **out) {
     }
     slots_finish_order(&walk->slots);
     join_threads(&walk->join, &walk->chains.look);
+    watch_joints(walk, &status);
     *out = &walk->chains.look;
     return status;
 }

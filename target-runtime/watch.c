@@ -114,13 +114,12 @@ static void note_sight(struct raw_look *look, const struct raw_sight *sight) {
     look->sights[look->sight_count++] = *sight;
 }
 
-/* Looks at a call as it is now. */
-static void watch_call(struct chains *chains, struct raw_frame *caller, struct raw_frame *callee,
-                       enum status *status_out) {
+/* Copies a call as it is now. False when one of the two is not being run. */
+static bool copy_call(struct chains *chains, const struct raw_frame *caller,
+                      const struct raw_frame *callee, struct raw_frame copies[COPIES],
+                      uint64_t backs[COPIES], enum status *status_out) {
     struct snapshot *snapshot = &chains->snapshot;
-    struct raw_frame *order[COPIES] = {callee, caller, callee, caller};
-    struct raw_frame copies[COPIES];
-    uint64_t backs[COPIES];
+    const struct raw_frame *order[COPIES] = {callee, caller, callee, caller};
     size_t first = snapshot->count;
     for (size_t i = 0; i < COPIES; i++) {
         view_want_one(snapshot, remote_at((struct remote){order[i]->at}, chains->frame_fields.at),
@@ -130,8 +129,19 @@ static void watch_call(struct chains *chains, struct raw_frame *caller, struct r
     for (size_t i = 0; i < COPIES; i++) {
         if (*status_out != STATUS_OK ||
             !decode_running(chains, first + i, order[i], &copies[i], &backs[i])) {
-            return;
+            return false;
         }
+    }
+    return true;
+}
+
+/* Looks at a call as it is now. */
+static void watch_call(struct chains *chains, struct raw_frame *caller, struct raw_frame *callee,
+                       enum status *status_out) {
+    struct raw_frame copies[COPIES];
+    uint64_t backs[COPIES];
+    if (!copy_call(chains, caller, callee, copies, backs, status_out)) {
+        return;
     }
     caller->is_alive |= copies[1].code == caller->code && copies[3].code == caller->code;
     if (backs[0] != caller->at || backs[2] != caller->at || copies[0].code != copies[2].code ||
@@ -177,5 +187,24 @@ void watch_mark(struct chains *chains, struct slot *slot, struct raw_thread *raw
         watch_objects(chains, slot, raw, status_out);
     } else {
         mark_copies(chains, slot, raw);
+    }
+}
+
+void watch_joint(struct chains *chains, const struct slot *slot, struct raw_frame *caller,
+                 struct raw_frame *callee, enum status *status_out) {
+    struct raw_frame copies[COPIES];
+    uint64_t backs[COPIES];
+    bool is_marked = chains->layout->frame_chain != FRAME_CHAIN_OBJECTS;
+    if (is_marked || slot->doubts == 0) {
+        return;
+    }
+    caller->is_watched = true;
+    callee->is_watched = true;
+    if (copy_call(chains, caller, callee, copies, backs, status_out)) {
+        callee->is_alive = backs[0] == 0 && backs[2] == 0 && copies[0].code == callee->code &&
+                           copies[2].code == callee->code;
+        caller->is_alive = copies[1].code == caller->code && copies[3].code == caller->code;
+        caller->is_still = caller->is_alive && copies[1].position == caller->position &&
+                           copies[3].position == caller->position;
     }
 }

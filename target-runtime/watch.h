@@ -20,4 +20,9 @@ void watch_want(struct chains *chains, struct slot *slot);
 void watch_mark(struct chains *chains, struct slot *slot, struct raw_thread *raw,
                 enum status *status_out);
 
+/* The same for two frames of different threads' chains, the newest of one and the oldest of another
+ * that runs in a call of it (join.h). */
+void watch_joint(struct chains *chains, const struct slot *slot, struct raw_frame *caller,
+                 struct raw_frame *callee, enum status *status_out);
+
 #endif
