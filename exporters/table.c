@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "exporters/exporter.h"
+#include "exporters/waits.h"
 #include "exporters/threads.h"
 #include "profiler/base/text.h"
 #include "profiler/base/arena.h"
@@ -335,6 +336,7 @@ static enum status table_write(const struct trace *trace, FILE *out, struct erro
     struct buffer text = {0};
     append_run(&text, trace);
     append_health(&text, trace, view.samples);
+    waits_append(&text, trace);
     if (count) {
         append_rows(&text, &view, totals, count);
         append_processes(&text, &view);

@@ -193,6 +193,8 @@ const struct option_row option_rows[] = {
      FLAG(lists_opcodes)},
     {0, "no-gc", NULL, VERBS_LIVE, "no frame <GC> where the garbage collector runs",
      FLAG(hides_collector)},
+    {0, "gil-blame", NULL, VERBS_SAMPLING | VERB_REPLAY,
+     "show who waited for the GIL, because of whom and where", FLAG(blames_gil)},
     {0, "from", "TIME", VERB_REPLAY,
      "leave out what was before: seconds from the start, or -30: before the end", .set = set_from},
     {0, "to", "TIME", VERB_REPLAY, "leave out what was after", .set = set_to},
@@ -453,16 +455,30 @@ static void set_defaults(struct options *options) {
     *options = (struct options){.interval_ns = NS_PER_MS};
 }
 
+/* Whoever waits counts in no other mode. */
+static enum status choose_mode(struct options *options, struct error *error) {
+    const struct mode *wall = &modes[0];
+    if (options->blames_gil && options->mode != NULL && options->mode != wall) {
+        return error_set(error, STATUS_USAGE, "--gil-blame is of all time: no --mode %s",
+                         options->mode->name);
+    }
+    bool is_default = options->mode == NULL && (options->verb & VERBS_READING) == 0;
+    options->mode = is_default || options->blames_gil ? wall : options->mode;
+    return STATUS_OK;
+}
+
 static enum status parse_verb(struct options *out, enum verb verb, int argc, char **argv,
                               struct error *error) {
     struct draft draft = {.options = out};
     out->verb = verb;
-    out->mode = (verb & VERBS_READING) != 0 ? NULL : &modes[0];
     enum status status = take_options(&draft, verb, argc, argv, error);
     if (status == STATUS_OK && draft.wants_help) {
         out->verb = VERB_HELP;
         out->help_verb = verb;
         return STATUS_OK;
+    }
+    if (status == STATUS_OK) {
+        status = choose_mode(out, error);
     }
     if (status == STATUS_OK) {
         status = take_rest(&draft, verb, argc, argv, error);

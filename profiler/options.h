@@ -34,6 +34,7 @@ struct options {
     struct thread_filter filter;
     bool lists_opcodes;
     bool hides_collector;           /* no frame <GC> */
+    bool blames_gil;                /* show who waited for the GIL because of whom */
     struct output_request *outputs; /* never empty but for dump and top */
     size_t output_count;
     const char *stats_path; /* NULL: none */

@@ -9,6 +9,7 @@
 #include "exporters/exporter.h"
 #include "profiler/base/arena.h"
 #include "profiler/base/clock.h"
+#include "profiler/model/blame.h"
 #include "profiler/output.h"
 #include "profiler/recording/reader.h"
 #include "profiler/report.h"
@@ -34,7 +35,7 @@ void outputs_init(struct outputs *out, const struct options *options, struct tra
 /* ---- before ---- */
 
 bool outputs_need_timeline(const struct options *options, bool is_live) {
-    if (options->fail_above > 0) {
+    if (options->fail_above > 0 || options->blames_gil) {
         return true;
     }
     for (size_t i = 0; i < options->output_count; i++) {
@@ -243,16 +244,41 @@ static void write_one(struct outputs *outputs, const char *path, output_content 
     }
 }
 
+static void write_exports(struct outputs *outputs, const struct trace *trace) {
+    for (size_t i = 0; i < outputs->options->output_count; i++) {
+        struct output_state *state = &outputs->states[i];
+        struct export_job job = {state->exporter, state->path.data, trace};
+        if (state->writer == NULL && !state->is_done) {
+            write_one(outputs, state->path.data, write_export, &job);
+        }
+    }
+}
+
+/* The waiting for the GIL in the place of all else. */
+static void write_blame(struct outputs *outputs) {
+    struct trace blamed;
+    struct error error = {0};
+    enum status status = trace_init(&blamed, true, &error);
+    if (status == STATUS_OK) {
+        status = blame_apply(outputs->trace, &blamed, &error);
+    }
+    if (status == STATUS_OK) {
+        blamed.base = outputs->trace->base;
+        write_exports(outputs, &blamed);
+    } else {
+        note_failure(outputs, status, &error);
+    }
+    trace_deinit(&blamed);
+}
+
 static void write_whole(struct outputs *outputs) {
     if (need_sources(outputs)) {
         sources_capture(&outputs->sources, outputs->trace);
     }
-    for (size_t i = 0; i < outputs->options->output_count; i++) {
-        struct output_state *state = &outputs->states[i];
-        struct export_job job = {state->exporter, state->path.data, outputs->trace};
-        if (state->writer == NULL && !state->is_done) {
-            write_one(outputs, state->path.data, write_export, &job);
-        }
+    if (outputs->options->blames_gil) {
+        write_blame(outputs);
+    } else {
+        write_exports(outputs, outputs->trace);
     }
     if (outputs->options->stats_path != NULL) {
         write_one(outputs, outputs->options->stats_path, write_stats, outputs->trace);

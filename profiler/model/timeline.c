@@ -219,3 +219,41 @@ enum status timeline_each(struct timeline *timeline, struct thread_ref thread,
     }
     return runs_each(line->runs, line->run_count, visit, context);
 }
+
+struct timeline_cursor timeline_cursor_open(const struct timeline *timeline,
+                                            struct thread_ref thread) {
+    return (struct timeline_cursor){.timeline = timeline, .thread = thread, .at = BLOCK_RUNS};
+}
+
+void timeline_cursor_close(struct timeline_cursor *cursor) {
+    free(cursor->block);
+    cursor->block = NULL;
+}
+
+enum status timeline_next(struct timeline_cursor *cursor, struct timeline_run *out,
+                          bool *has_run_out) {
+    const struct timeline *timeline = cursor->timeline;
+    *has_run_out = false;
+    if (cursor->thread.id >= timeline->line_capacity) {
+        return STATUS_OK;
+    }
+    const struct thread_line *line = &timeline->lines[cursor->thread.id];
+    if (cursor->at == BLOCK_RUNS && cursor->block_count < line->block_count) {
+        cursor->block = cursor->block != NULL ? cursor->block : memory_zeroed(1, BLOCK_BYTES);
+        if (!block_read(timeline->fd, line->blocks[cursor->block_count], cursor->block)) {
+            return STATUS_NO_OUTPUT;
+        }
+        cursor->block_count++;
+        cursor->at = 0;
+    } else if (cursor->at == BLOCK_RUNS && !cursor->is_last) {
+        cursor->is_last = true;
+        cursor->at = 0;
+    }
+    const struct timeline_run *runs = cursor->is_last ? line->runs : cursor->block;
+    if (cursor->is_last && cursor->at >= line->run_count) {
+        return STATUS_OK;
+    }
+    *out = runs[cursor->at++];
+    *has_run_out = true;
+    return STATUS_OK;
+}

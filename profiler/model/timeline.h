@@ -6,6 +6,8 @@
 #ifndef PYROMETER_MODEL_TIMELINE_H
 #define PYROMETER_MODEL_TIMELINE_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "profiler/base/status.h"
@@ -36,5 +38,23 @@ enum status timeline_append(struct timeline *timeline, const struct sample *samp
 typedef enum status timeline_visit(void *context, const struct timeline_run *run);
 enum status timeline_each(struct timeline *timeline, struct thread_ref thread,
                           timeline_visit *visit, void *context) MUST_CHECK;
+
+/* A place in the runs of one thread, to go through several threads side by side. */
+struct timeline_cursor {
+    const struct timeline *timeline;
+    struct thread_ref thread;
+    struct timeline_run *block; /* of those on disk, the one it is in; NULL: none */
+    size_t block_count;         /* read so far */
+    size_t at;                  /* in the block, or in what follows all blocks */
+    bool is_last;               /* in what follows them, which is in memory */
+};
+
+/* Before the first run. Nothing may be appended until it is closed. */
+struct timeline_cursor timeline_cursor_open(const struct timeline *timeline,
+                                            struct thread_ref thread);
+void timeline_cursor_close(struct timeline_cursor *cursor);
+/* The next run; `*has_run_out` is false when there is none. NO_OUTPUT when it cannot be read. */
+enum status timeline_next(struct timeline_cursor *cursor, struct timeline_run *out,
+                          bool *has_run_out) MUST_CHECK;
 
 #endif

@@ -201,6 +201,35 @@ double trace_draws(const struct trace *trace) {
     return draws < samples ? draws : samples; /* rounding, or a recording that somebody made */
 }
 
+/* Rows are entered in their order. */
+void trace_copy_tables(struct trace *out, const struct trace *all) {
+    for (uint32_t id = 1; id <= all->strings.count; id++) {
+        size_t bytes;
+        const char *text = strings_text(&all->strings, id, &bytes);
+        strings_intern(&out->strings, text, bytes);
+    }
+    const struct {
+        const struct table *from;
+        struct table *to;
+    } tables[] = {
+        {&all->functions, &out->functions}, {&all->codes, &out->codes},
+        {&all->frames, &out->frames},       {&all->instructions, &out->instructions},
+        {&all->stacks, &out->stacks},       {&all->processes, &out->processes},
+        {&all->threads, &out->threads},
+    };
+    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++) {
+        for (uint32_t id = 1; id <= tables[t].from->count; id++) {
+            table_intern(tables[t].to, table_row(tables[t].from, id));
+        }
+    }
+    for (uint32_t id = 1; id <= all->sources.count; id++) {
+        const struct trace_source *source = table_row(&all->sources, id);
+        trace_set_source(out, source->file, source->text, source->bytes);
+    }
+    out->run = all->run;
+    out->pauses = all->pauses;
+}
+
 static uint32_t kind_of(const struct trace *trace, struct stack_id stack) {
     return trace_frame(trace, trace_stack(trace, stack)->frame)->kind;
 }

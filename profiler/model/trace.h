@@ -26,8 +26,9 @@ enum frame_kind {
     FRAME_MISSING,    /* at the root: stands for frames that could not be read */
     FRAME_UNVERIFIED, /* at the leaf: stands for frames that could not be shown to belong there */
     FRAME_COLLECTOR,  /* the garbage collector; above it are finalizers that it calls */
+    FRAME_HOLDER,     /* at the root: a thread that others waited for, whose stack follows */
 };
-enum { FRAME_KINDS = FRAME_COLLECTOR + 1 };
+enum { FRAME_KINDS = FRAME_HOLDER + 1 };
 
 /* A function: all code objects with the same name, file and first line. */
 struct trace_function {
@@ -189,6 +190,9 @@ enum status trace_add_many(struct trace *trace, const struct sample *sample, uin
  * weights by the sum of their squares (Kish's effective size). Their number when all weigh the
  * same, or nothing. */
 double trace_draws(const struct trace *trace);
+
+/* Copies all but the samples and health into an empty trace: ids stay what they are. */
+void trace_copy_tables(struct trace *out, const struct trace *all);
 
 /* Whether the newest frame of a stack stands for others; whether its root is missing. */
 bool trace_stack_is_unverified(const struct trace *trace, struct stack_id stack);

@@ -236,35 +236,6 @@ static enum status copy_samples(const struct selection *selection, const struct 
 
 /* ---- the rest ---- */
 
-/* Ids stay what they are: rows are entered in their order. */
-static void copy_tables(const struct trace *all, struct trace *out) {
-    for (uint32_t id = 1; id <= all->strings.count; id++) {
-        size_t bytes;
-        const char *text = strings_text(&all->strings, id, &bytes);
-        strings_intern(&out->strings, text, bytes);
-    }
-    const struct {
-        const struct table *from;
-        struct table *to;
-    } tables[] = {
-        {&all->functions, &out->functions}, {&all->codes, &out->codes},
-        {&all->frames, &out->frames},       {&all->instructions, &out->instructions},
-        {&all->stacks, &out->stacks},       {&all->processes, &out->processes},
-        {&all->threads, &out->threads},
-    };
-    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++) {
-        for (uint32_t id = 1; id <= tables[t].from->count; id++) {
-            table_intern(tables[t].to, table_row(tables[t].from, id));
-        }
-    }
-    for (uint32_t id = 1; id <= all->sources.count; id++) {
-        const struct trace_source *source = table_row(&all->sources, id);
-        trace_set_source(out, source->file, source->text, source->bytes);
-    }
-    out->run = all->run;
-    out->pauses = all->pauses;
-}
-
 /* A count at a time between two marks. */
 static uint64_t between(uint64_t before, uint64_t after, uint64_t part, uint64_t whole) {
     return after > before ? before + share_of(after - before, part, whole) : before;
@@ -313,7 +284,7 @@ static struct health health_of_range(const struct trace *all, const struct readi
 enum status selection_apply(const struct selection *selection, const struct trace *all,
                             const struct reading *reading, struct trace *out, struct error *error) {
     struct range range = range_of(selection, reading->end_ns);
-    copy_tables(all, out);
+    trace_copy_tables(out, all);
     out->health = health_of_range(all, reading, &range);
     return copy_samples(selection, all, &range, out, error);
 }

@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Three threads want the GIL while a fourth one holds it: they must be said to have waited for it."""
+
+import re
+import sys
+from pathlib import Path
+
+from harness import (
+    case, every, expect, expect_equal, expect_likely, expect_status, main, parse_collapsed, three)
+
+POINTS = 0.03  # how far a share of the time may be from the truth
+SECONDS = 3
+WAITERS = [f"waiter-{number}" for number in range(3)]
+
+
+def blamed(lines, seconds_each, waiter, function):
+    """Time for which a thread waited while that function held the GIL."""
+    return seconds_each * sum(
+        line.count for line in lines
+        if line.thread == waiter and any(frame.function == function for frame in line.frames))
+
+
+def delays_of(target):
+    """For how long each thread has waited for a CPU."""
+    return {
+        name: int(Path(f"/proc/{target.pid}/task/{tid}/schedstat").read_text().split()[1]) / 1e9
+        for name, tid in target.facts["tids"].items()}
+
+
+@case(over=every)
+def who_waited_for_whom(work, interpreter):
+    target = work.target(interpreter, "blame.py")
+    path, recording = work.out / "p.collapsed", work.out / "p.pyro"
+    before, delays = target.ask("TRUTH"), delays_of(target)
+    result, stats = work.profile(
+        "attach", target.pid, "--gil-blame", "-r", "1khz", "-d", SECONDS, "-o", path, "-o", recording)
+    after, delays_after = target.ask("TRUTH"), delays_of(target)
+    elapsed = after["elapsed"] - before["elapsed"]
+    lines = parse_collapsed(path)
+    heads = {line.frames[0].function for line in lines}
+    expect(all(head.startswith("GIL held by ") for head in heads), f"what holds it: {heads}")
+
+    missed = stats["late"] / (stats["late"] + stats["ticks"])
+    report = [f"{missed:.4f} of the time was missed", result.err.strip()]
+    is_right = True
+    for waiter in WAITERS:
+        wanted = (after["waited"][waiter] - before["waited"][waiter]) / elapsed
+        # Counts of a collapsed file are of samples, one for each interval that was waited for.
+        found = blamed(lines, 0.001, waiter, "hold") / stats["duration_s"]
+        # Who waits for a CPU does not get to wait for the GIL.
+        delay = (delays_after[waiter] - delays[waiter]) / elapsed
+        allowed = POINTS + (missed + delay if work.is_last_run else 0)
+        report.append(f"{waiter}: found {found:.4f}, wanted {wanted:.4f}, without a CPU {delay:.4f}")
+        is_right = is_right and abs(found - wanted) <= allowed
+    expect_likely(is_right, *report)
+
+    replayed = work.folder / "replayed.collapsed"
+    expect_status(work.pyrometer("replay", recording, "--gil-blame", "-o", replayed), 0)
+    expect_equal(sorted(map(str, parse_collapsed(replayed))), sorted(map(str, lines)), "from a recording")
+
+
+@case(over=three)
+def table_of_who_waited(work, interpreter):
+    target = work.target(interpreter, "blame.py")
+    result = work.pyrometer("attach", target.pid, "--gil-blame", "-d", "2")
+    expect_status(result, 0)
+    text = result.out.decode()
+    for waiter in WAITERS:
+        row = re.search(rf"^ *(\S+ m?s) +([\d.]+) % +{waiter} \(\d+\): (.*)$", text, re.MULTILINE)
+        expect_likely(row, f"{waiter} has not waited:", text)
+        expect_likely(re.match(r"GIL held by holder \(\d+\) in hold \(.*blame\.py:\d+\)", row[3]),
+                      f"it waited for another: {row[3]}", text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
