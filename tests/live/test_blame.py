@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness import (
     case, every, expect, expect_equal, expect_likely, expect_status, main, parse_collapsed, three)
+from pieces import is_free_threaded
 
 POINTS = 0.03  # how far a share of the time may be from the truth
 SECONDS = 3
@@ -27,7 +28,11 @@ def delays_of(target):
         for name, tid in target.facts["tids"].items()}
 
 
-@case(over=every)
+def with_a_gil():
+    return [i for i in every() if not is_free_threaded(i)]
+
+
+@case(over=with_a_gil)
 def who_waited_for_whom(work, interpreter):
     target = work.target(interpreter, "blame.py")
     path, recording = work.out / "p.collapsed", work.out / "p.pyro"

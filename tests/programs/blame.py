@@ -18,7 +18,7 @@ NAP = 0.0003  # of those who wait, in between
 REST = 0.2  # part of the time in which the holder lets others in
 LENGTH = 400000  # numbers to add, in one call of C code that never lets go
 
-held = collections.deque(maxlen=1000)  # when the GIL was held: (from, to), the newest last
+held = collections.deque(maxlen=200)  # when the GIL was held: (from, to), the newest last
 since = None  # from when it is held now
 waited = {}
 
@@ -41,7 +41,7 @@ def hold_often():
 def held_between(start, end):
     """The holder may have let go before it could note that it has."""
     total = max(0.0, end - max(start, since)) if since is not None else 0.0
-    for from_time, to_time in reversed(held):
+    for from_time, to_time in reversed(list(held)):  # the list is made in one go
         if to_time <= start:
             break
         total += max(0.0, min(end, to_time) - max(start, from_time))
