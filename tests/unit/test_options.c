@@ -95,6 +95,11 @@ static void test_modes(void **state) {
     parse(&options, &line, "replay --mode cpu a.pyro");
     assert_string_equal(options.mode->name, "cpu");
     options_free(&options);
+    parse(&options, &line, "replay --gil-blame a.pyro");
+    assert_string_equal(options.mode->name, "wall"); /* whatever the recording's */
+    assert_true(options.blames_gil);
+    options_free(&options);
+    expect_usage("attach --gil-blame --mode cpu 1", "gil-blame");
     parse(&options, &line, "replay a.pyro");
     assert_null(options.mode); /* that of the recording */
     options_free(&options);
