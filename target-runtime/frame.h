@@ -54,10 +54,13 @@ static inline bool frame_is_from_c(const struct layout *layout, const struct vie
     return false;
 }
 
-/* -3.10: whether the frame is being run, and not over or given way. */
-static inline bool frame_is_executing(const struct layout *layout, const struct view *frame) {
-    return frame->bytes[LAYOUT_AT(layout, frame_object, executing) - frame->at] ==
-           layout->executing;
+/* -3.10: whether the frame is over, or has given way. One that has not begun may be on the stack: a
+ * trace function is called for it before it counts as running (_PyEval_EvalFrameDefault in
+ * Python/ceval.c); one that is over has begun. */
+static inline bool frame_has_ended(const struct layout *layout, const struct view *frame) {
+    uint32_t lasti = load_u32(frame->bytes + (LAYOUT_AT(layout, frame_object, lasti) - frame->at));
+    uint8_t executing = frame->bytes[LAYOUT_AT(layout, frame_object, executing) - frame->at];
+    return executing != layout->executing && (int32_t)lasti >= 0;
 }
 
 /* One frame as numbers, and its caller's address. */
@@ -70,7 +73,7 @@ static inline struct raw_frame frame_decode(const struct layout *layout, const s
         frame.code = VIEW_U64(view, layout, frame_object, code);
         frame.position = (uint64_t)(int64_t)(int32_t)lasti;
         frame.globals = VIEW_U64(view, layout, frame_object, globals);
-        frame.is_left = !frame_is_executing(layout, view);
+        frame.is_left = frame_has_ended(layout, view);
         *previous_out = VIEW_U64(view, layout, frame_object, back);
         return frame;
     }

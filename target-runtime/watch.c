@@ -97,7 +97,7 @@ enum { COPIES = 4 };
 static bool decode_running(const struct chains *chains, size_t index, const struct raw_frame *was,
                            struct raw_frame *out, uint64_t *back_out) {
     struct view view = {view_copy(&chains->snapshot, index), chains->frame_fields.at};
-    if (view.bytes == NULL || !frame_is_executing(chains->layout, &view)) {
+    if (view.bytes == NULL || frame_has_ended(chains->layout, &view)) {
         return false;
     }
     *out = frame_decode(chains->layout, &view, back_out);
