@@ -163,6 +163,7 @@ static bool descend(struct chains *chains, struct slot *slot, struct descent *de
         note_entry(descent, descent->at);
         if (chains->look.frame_count > first) {
             chains->look.frames[chains->look.frame_count - 1].is_from_c = true;
+            chains->look.frames[chains->look.frame_count - 1].entry = descent->at;
         }
     }
     descent->from = descent->at;

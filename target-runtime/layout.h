@@ -60,8 +60,9 @@
     /* _PyErr_StackItem: exc_type up to 3.10, exc_value from 3.11 on; previous_item */             \
     X(exc_item, value, 8, REQUIRED)                                                                \
     X(exc_item, previous, 8, REQUIRED)                                                             \
-    /* _PyCFrame, 3.11 and 3.12 */                                                                 \
+    /* CFrame, 3.10; _PyCFrame, 3.11 and 3.12 */                                                   \
     X(cframe, current_frame, 8, OPTIONAL)                                                          \
+    X(cframe, previous, 8, OPTIONAL)                                                               \
     /* PyFrameObject, 3.8 to 3.10 */                                                               \
     X(frame_object, back, 8, OPTIONAL)                                                             \
     X(frame_object, code, 8, OPTIONAL)                                                             \
@@ -212,6 +213,14 @@ enum local_names {
     LOCAL_NAMES_TOGETHER, /* 3.11-: co_localsplusnames, and co_localspluskinds says what they are */
 };
 
+/* What a call of the evaluation loop keeps in its part of the C stack, by which it is told among
+ * other functions. anchors.c, anchors_find(). */
+enum evaluation_mark {
+    MARK_NONE,   /* 3.8, 3.9 */
+    MARK_CFRAME, /* 3.10, 3.11: a cframe, of which the thread points to the newest */
+    MARK_ENTRY,  /* 3.12-: the entry frame below the frames that it evaluates */
+};
+
 /* objects.c, dict_read(). */
 enum dict_shape {
     DICT_SHAPE_SIZE, /* 3.8-3.10: dk_size decides the width of indices; entries of 24 bytes */
@@ -256,6 +265,7 @@ struct layout {
     enum line_table line_table;
     enum code_reference code_reference;
     enum entry_frames entry_frames;
+    enum evaluation_mark evaluation_mark;
     enum gil_place gil_place;
     enum local_names local_names;
     enum dict_shape dict_shape;

@@ -44,6 +44,7 @@ static void read_identity(const struct layout *layout, const struct view *fields
     raw->stack_newest =
         LAYOUT_HAS(layout, thread, cframe) ? VIEW_U64(fields, layout, thread, cframe) : 0;
     raw->stack_oldest = raw->stack_newest;
+    raw->cframe = LAYOUT_HAS(layout, thread, cframe) ? VIEW_U64(fields, layout, thread, cframe) : 0;
 }
 
 /* A slot whose thread state now belongs to another thread starts anew. */
@@ -435,6 +436,24 @@ enum status walk_look(struct walk *walk, const struct raw_look **out) {
     join_threads(&walk->join, &walk->chains.look);
     watch_joints(walk, &status);
     *out = &walk->chains.look;
+    return status;
+}
+
+enum status walk_look_again(struct walk *walk, size_t index) {
+    const struct layout *layout = walk->runtime->layout;
+    struct raw_thread *raw = &walk->chains.look.threads[index];
+    struct slot *slot = &walk->slots.all[raw->slot];
+    enum status status = STATUS_OK;
+    struct view fields = {chain_fetch(&walk->chains, slot, &status), walk->chains.thread_fields.at};
+    if (status == STATUS_OK &&
+        (fields.bytes == NULL || VIEW_U64(&fields, layout, thread, serial) != raw->serial)) {
+        status = STATUS_NOT_MAPPED;
+    }
+    if (status == STATUS_OK) {
+        read_identity(layout, &fields, raw);
+        raw->is_cut = false;
+        chain_read(&walk->chains, slot, fields, raw, &status);
+    }
     return status;
 }
 

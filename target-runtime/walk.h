@@ -34,6 +34,7 @@ struct raw_frame {
     bool is_alive;
     bool is_still;
     bool is_from_c; /* entered through C code: any instruction of its caller may have done that */
+    uint64_t entry; /* 3.12-: address, on the C stack, of the entry frame below it; else 0 */
 };
 
 /* A call that was watched: caller and callee, each copied twice in turns. */
@@ -57,7 +58,8 @@ struct raw_thread {
     uint64_t serial;         /* PyThreadState.id: unique in its interpreter, never reused */
     uint64_t ident;          /* threading.get_ident(): a pthread_t */
     uint64_t native_id;      /* kernel thread id in the target's pid namespace; 0 before 3.11 */
-    size_t first_frame;      /* into raw_look.frames */
+    uint64_t cframe;    /* 3.10 to 3.12: address of its newest cframe, on the C stack; else 0 */
+    size_t first_frame; /* into raw_look.frames */
     size_t frame_count;
     size_t first_sight; /* into raw_look.sights: calls seen while the frames were read */
     size_t sight_count;
@@ -105,6 +107,11 @@ void walk_destroy(struct walk *walk);
  * NOT_READY when the runtime has no interpreter, NOT_MAPPED when its memory is no longer what it
  * was (another program was executed), GONE, NOT_PERMITTED. `*out` is borrowed until the next. */
 enum status walk_look(struct walk *walk, const struct raw_look **out) MUST_CHECK;
+
+/* Reads one thread of the last look anew, by its index there: its frames, and what is known of
+ * them, become those of now. The caller sees to it that the thread does not run. NOT_MAPPED when it
+ * has ended. */
+enum status walk_look_again(struct walk *walk, size_t index) MUST_CHECK;
 
 /* There are calls on the stack of the thread in `slot` that nothing is known of, the oldest by the
  * frame that has `depth` frames below it: for some looks to come, find out whether what is from

@@ -11,6 +11,7 @@ const struct layout layout_py3_10 = {
     .line_table = LINE_TABLE_RANGES,
     .code_reference = CODE_REFERENCE_PLAIN,
     .entry_frames = ENTRY_FRAMES_NONE,
+    .evaluation_mark = MARK_CFRAME,
     .gil_place = GIL_IN_RUNTIME,
     .dict_shape = DICT_SHAPE_SIZE,
     .local_names = LOCAL_NAMES_BY_KIND,
@@ -47,6 +48,8 @@ const struct layout layout_py3_10 = {
             /* _PyErr_StackItem, Include/cpython/pystate.h */
             [LAYOUT_exc_item_value] = LAYOUT_PLACE(0),
             [LAYOUT_exc_item_previous] = LAYOUT_PLACE(24),
+            /* CFrame, Include/cpython/pystate.h */
+            [LAYOUT_cframe_previous] = LAYOUT_PLACE(8),
             /* PyFrameObject, Include/cpython/frameobject.h */
             [LAYOUT_frame_object_back] = LAYOUT_PLACE(24),
             [LAYOUT_frame_object_code] = LAYOUT_PLACE(32),

@@ -11,6 +11,7 @@ const struct layout layout_py3_11 = {
     .line_table = LINE_TABLE_LOCATIONS,
     .code_reference = CODE_REFERENCE_PLAIN,
     .entry_frames = ENTRY_FRAMES_FLAG,
+    .evaluation_mark = MARK_CFRAME,
     .gil_place = GIL_IN_RUNTIME,
     .dict_shape = DICT_SHAPE_LOG2,
     .local_names = LOCAL_NAMES_TOGETHER,
@@ -51,6 +52,7 @@ const struct layout layout_py3_11 = {
             [LAYOUT_exc_item_previous] = LAYOUT_PLACE(8),
             /* _PyCFrame, Include/cpython/pystate.h */
             [LAYOUT_cframe_current_frame] = LAYOUT_PLACE(8),
+            [LAYOUT_cframe_previous] = LAYOUT_PLACE(16),
             /* _PyInterpreterFrame, Include/internal/pycore_frame.h */
             [LAYOUT_frame_previous] = LAYOUT_PLACE(48),
             [LAYOUT_frame_executable] = LAYOUT_PLACE(32),

@@ -11,6 +11,7 @@ const struct layout layout_py3_12 = {
     .line_table = LINE_TABLE_LOCATIONS,
     .code_reference = CODE_REFERENCE_PLAIN,
     .entry_frames = ENTRY_FRAMES_OWNER,
+    .evaluation_mark = MARK_ENTRY,
     .gil_place = GIL_IN_INTERPRETER,
     .dict_shape = DICT_SHAPE_LOG2,
     .local_names = LOCAL_NAMES_TOGETHER,

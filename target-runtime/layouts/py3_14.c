@@ -116,9 +116,9 @@
     .minor = 14, .published_bytes = 760, .source = LAYOUT_FROM_TARGET,                             \
     .frame_chain = FRAME_CHAIN_CURRENT, .position = POSITION_INSTRUCTION_POINTER,                  \
     .line_table = LINE_TABLE_LOCATIONS, .code_reference = CODE_REFERENCE_TAGGED,                   \
-    .entry_frames = ENTRY_FRAMES_OWNER, .dict_shape = DICT_SHAPE_LOG2,                             \
-    .local_names = LOCAL_NAMES_TOGETHER, .attributes = ATTRIBUTES_INLINE,                          \
-    .integer_shape = INTEGER_TAG, .opcodes = &opcodes_py3_14,                                      \
+    .entry_frames = ENTRY_FRAMES_OWNER, .evaluation_mark = MARK_ENTRY,                             \
+    .dict_shape = DICT_SHAPE_LOG2, .local_names = LOCAL_NAMES_TOGETHER,                            \
+    .attributes = ATTRIBUTES_INLINE, .integer_shape = INTEGER_TAG, .opcodes = &opcodes_py3_14,     \
     .owner_entry = 3 /* FRAME_OWNED_BY_INTERPRETER */
 
 const struct layout layout_py3_14 = {

@@ -11,6 +11,7 @@ const struct layout layout_py3_9 = {
     .line_table = LINE_TABLE_LNOTAB,
     .code_reference = CODE_REFERENCE_PLAIN,
     .entry_frames = ENTRY_FRAMES_NONE,
+    .evaluation_mark = MARK_NONE,
     .gil_place = GIL_IN_RUNTIME,
     .dict_shape = DICT_SHAPE_SIZE,
     .local_names = LOCAL_NAMES_BY_KIND,

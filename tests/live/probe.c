@@ -118,6 +118,12 @@ static void probe_thread(void) {
     PLACE("thread.cframe", PyThreadState, cframe);
 #endif
 #endif
+#if SINCE(11) && !SINCE(12)
+    PLACE("cframe.previous", _PyCFrame, previous);
+#elif SINCE(10) && !SINCE(11)
+    PLACE("thread.cframe", PyThreadState, cframe);
+    PLACE("cframe.previous", CFrame, previous);
+#endif
 #if SINCE(11)
     PLACE("thread.native_thread_id", PyThreadState, native_thread_id);
     PLACE("thread.datastack_chunk", PyThreadState, datastack_chunk);
