@@ -86,6 +86,9 @@ size_t category_of_function(const struct trace *trace, struct function_id id) {
     const struct trace_function *function = trace_function(trace, id);
     const char *name = trace_string(trace, function->name);
     const char *file = trace_string(trace, function->file);
+    if (function->is_native) {
+        return category_by_name("Native");
+    }
     for (size_t i = 0; i < category_count; i++) {
         if (categories[i].fits && categories[i].fits(name, file)) {
             return i;

@@ -86,7 +86,9 @@ static void append_row(struct buffer *out, const struct trace *fresh,
     if (function->file.id) {
         buffer_printf(out, "  ");
         append_text(out, trace_string(trace, function->file), FILE_COLUMNS_MAX);
-        buffer_printf(out, ":%" PRIu32, function->first_line);
+        if (function->first_line) {
+            buffer_printf(out, ":%" PRIu32, function->first_line);
+        }
     }
     buffer_printf(out, "%s\n", !row->base.id ? " (new)" : !row->fresh.id ? " (gone)" : "");
 }

@@ -124,9 +124,11 @@ static void write_text(FILE *out, const char *text) {
 
 static void append_place(struct buffer *out, const struct trace *trace,
                          const struct trace_function *function) {
-    if (function->file.id) {
+    if (function->file.id && function->first_line) {
         buffer_printf(out, " (%s:%" PRIu32 ")", trace_string(trace, function->file),
                       function->first_line);
+    } else if (function->file.id) {
+        buffer_printf(out, " (%s)", trace_string(trace, function->file));
     }
 }
 
@@ -179,7 +181,7 @@ static void write_node(const struct drawing *drawing, const struct tree *tree, u
     char class[] = "p0";
     class[1] = (char)('0' + hash_bytes(name, strlen(name)) % SHADES);
     write_box(drawing, &drawing->boxes[id], name, tooltip.data,
-              frame->kind == FRAME_PYTHON ? class : "m");
+              frame->kind == FRAME_PYTHON || frame->kind == FRAME_NATIVE ? class : "m");
     buffer_deinit(&tooltip);
 }
 

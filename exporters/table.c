@@ -179,7 +179,9 @@ static void append_place(struct buffer *out, const struct table_view *view,
         return;
     }
     append_limited(out, view, function->file, FILE_COLUMNS_MAX);
-    buffer_printf(out, ":%" PRIu32, function->first_line);
+    if (function->first_line) {
+        buffer_printf(out, ":%" PRIu32, function->first_line);
+    }
     if (total->hot_line) {
         buffer_printf(out, " (%" PRIu32 ")", total->hot_line);
     }

@@ -98,8 +98,10 @@ static bool learn(struct codes *codes, struct known *known, uint64_t address, ui
         return false;
     }
     struct trace_function function = {
-        trace_text(trace, known->code.name.data, known->code.name.length),
-        trace_text(trace, known->code.file.data, known->code.file.length), known->code.first_line};
+        .name = trace_text(trace, known->code.name.data, known->code.name.length),
+        .file = trace_text(trace, known->code.file.data, known->code.file.length),
+        .first_line = known->code.first_line,
+    };
     known->function = trace_intern_function(trace, function);
     known->serial = ++codes->last_serial;
     known->learned_ns = now_ns;

@@ -52,6 +52,7 @@ static enum status sample(struct profile *profile, const struct process *process
         .mode = options->mode,
         .filter = options->filter,
         .is_blocking = options->is_blocking,
+        .is_native = options->is_native,
         .lists_opcodes = options->lists_opcodes,
         .hides_collector = options->hides_collector,
         .keep_waiting = options->verb == VERB_RUN,

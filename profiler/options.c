@@ -187,6 +187,8 @@ const struct option_row option_rows[] = {
     {'a', "all-threads", NULL, VERBS_ANY, "every thread (the default)", .set = NULL},
     {'s', "subprocesses", NULL, VERBS_LIVE | VERB_DUMP, "the processes below it as well",
      FLAG(follows)},
+    {'n', "native", NULL, VERBS_SAMPLING | VERB_DUMP,
+     "frames of C, C++, Rust too: a thread that runs is stopped for moments", FLAG(is_native)},
     {0, "blocking", NULL, VERBS_LIVE | VERB_DUMP,
      "stop the process for every look: exact stacks, and it runs slower", FLAG(is_blocking)},
     {0, "opcodes", NULL, VERBS_SAMPLING, "record the bytecode instruction of every leaf",
@@ -482,6 +484,12 @@ static enum status parse_verb(struct options *out, enum verb verb, int argc, cha
     }
     if (status == STATUS_OK) {
         status = take_rest(&draft, verb, argc, argv, error);
+    }
+    if (status == STATUS_OK && out->is_native && (out->is_blocking || draft.is_live)) {
+        return error_set(error, STATUS_USAGE,
+                         out->is_blocking
+                             ? "--native stacks are exact already; leave --blocking out"
+                             : "--live does not show native stacks; leave --native out");
     }
     if (status == STATUS_OK && draft.is_live) {
         out->verb = VERB_TOP;

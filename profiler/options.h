@@ -41,6 +41,7 @@ struct options {
     bool follows;           /* profile all processes below as well */
     bool is_blocking;       /* stop the process for every look */
     bool waits_for_next;    /* VERB_TOP: when the process has ended */
+    bool is_native;         /* native frames too */
     bool no_source;         /* leave the text of source files out */
     bool is_quiet;
     bool is_json;

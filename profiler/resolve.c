@@ -60,7 +60,7 @@ struct climb {
 
 static void push_marker(struct climb *climb, enum frame_kind kind, const char *name) {
     struct trace *trace = climb->resolve->trace;
-    struct trace_function function = {trace_text(trace, name, strlen(name)), {0}, 0};
+    struct trace_function function = {.name = trace_text(trace, name, strlen(name))};
     struct trace_frame frame = {
         .function = trace_intern_function(trace, function),
         .kind = kind,
@@ -472,8 +472,16 @@ struct resolved resolve_stack(struct resolve *resolve, const struct raw_look *lo
 
 /* ---- life ---- */
 
-void resolve_trust(struct resolve *resolve) {
-    resolve->is_trusting = true;
+void resolve_trust(struct resolve *resolve, bool is_trusted) {
+    resolve->is_trusting = is_trusted;
+}
+
+const struct stack_id *resolve_steps(const struct resolve *resolve, const struct raw_thread *thread,
+                                     size_t *count_out) {
+    bool is_known = thread->slot < resolve->history_count;
+    const struct history *history = is_known ? &resolve->histories[thread->slot] : NULL;
+    *count_out = is_known ? history->count : 0;
+    return is_known ? history->stacks : NULL;
 }
 
 void resolve_hide_collector(struct resolve *resolve) {

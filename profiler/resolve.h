@@ -15,9 +15,9 @@ struct resolve *resolve_create(struct runtime *runtime, struct trace *trace);
 /* Accepts NULL. */
 void resolve_destroy(struct resolve *resolve);
 
-/* From now on the target stands still during every look, so that each stack is what it was at one
- * instant and needs no proof. */
-void resolve_trust(struct resolve *resolve);
+/* Whether from now on stacks were read while their threads stood still, so that each is what it was
+ * at one instant and needs no proof. At first it is not so. */
+void resolve_trust(struct resolve *resolve, bool is_trusted);
 
 /* From now on the newest frame of each stack says at which instruction it is. */
 void resolve_list_opcodes(struct resolve *resolve);
@@ -46,5 +46,12 @@ struct resolved {
  * flags say so. */
 struct resolved resolve_stack(struct resolve *resolve, const struct raw_look *look,
                               const struct raw_thread *thread, uint64_t now_ns);
+
+/* How the stack came about that was resolved last of this thread: for each frame of the look,
+ * oldest first, the stack as it was with that frame on it (the same as before for one that is
+ * hidden). Borrowed until the next stack is resolved. As many as could be shown; so fewer than
+ * frames when the stack ends with something else. */
+const struct stack_id *resolve_steps(const struct resolve *resolve, const struct raw_thread *thread,
+                                     size_t *count_out);
 
 #endif

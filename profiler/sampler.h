@@ -25,11 +25,12 @@ struct sampler_plan {
     uint64_t duration_ns; /* 0: until the target ends or the user asks */
     const struct mode *mode;
     struct thread_filter filter;
-    bool is_blocking;              /* stop the target for every look */
-    bool lists_opcodes;            /* record the bytecode instruction of newest frames */
-    bool hides_collector;          /* no frame for the garbage collector */
-    bool keep_waiting;             /* the process may yet execute or start a Python: wait for it */
-    bool follows;                  /* profile all that is below the process as well */
+    bool is_blocking;     /* stop the target for every look */
+    bool is_native;       /* native frames too; the target is not stopped for every look then */
+    bool lists_opcodes;   /* record the bytecode instruction of newest frames */
+    bool hides_collector; /* no frame for the garbage collector */
+    bool keep_waiting;    /* the process may yet execute or start a Python: wait for it */
+    bool follows;         /* profile all that is below the process as well */
     struct sampler_wishes *wishes; /* borrowed; NULL: none will come */
     const struct sink *sinks;
     size_t sink_count;

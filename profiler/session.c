@@ -115,7 +115,7 @@ enum status session_wait(struct session *out, const struct process *process, str
 
 void session_block(struct session *session, struct stopper *stopper) {
     session->stopper = stopper;
-    resolve_trust(session->resolve);
+    resolve_trust(session->resolve, true);
 }
 
 static void add_pause(struct histogram *pauses, uint64_t pause_ns) {

@@ -118,9 +118,10 @@ bool sources_read(const struct sources *sources, const char *name, size_t *left_
 void sources_capture(const struct sources *sources, struct trace *trace) {
     size_t left_bytes = SOURCES_BYTES;
     for (uint32_t id = 1; id <= trace->functions.count; id++) {
-        struct string_id file = trace_function(trace, (struct function_id){id})->file;
+        const struct trace_function *function = trace_function(trace, (struct function_id){id});
+        struct string_id file = function->file;
         struct buffer text = {0};
-        if (file.id != 0 && trace_source(trace, file) == NULL &&
+        if (file.id != 0 && function->is_native == 0 && trace_source(trace, file) == NULL &&
             sources_read(sources, trace_string(trace, file), &left_bytes, &text)) {
             trace_set_source(trace, file, text.data, text.length);
         }

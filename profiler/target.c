@@ -11,11 +11,14 @@ void target_init(struct target *target, struct run *run, const struct process *p
 /* ---- attaching ---- */
 
 /* One stopper outlives the programs that the process executes. */
+static enum status open_stopper(struct target *target, struct error *error) {
+    return target->stopper.helper != 0
+               ? STATUS_OK
+               : stopper_open(&target->stopper, target->process, STOPPER_BOUND_NS, error);
+}
+
 static enum status block(struct target *target, struct error *error) {
-    enum status status = STATUS_OK;
-    if (target->stopper.helper == 0) {
-        status = stopper_open(&target->stopper, target->process, STOPPER_BOUND_NS, error);
-    }
+    enum status status = open_stopper(target, error);
     if (status == STATUS_OK) {
         session_block(&target->session, &target->stopper);
     }
@@ -25,6 +28,16 @@ static enum status block(struct target *target, struct error *error) {
 static bool wants_opcodes(const struct run *run) {
     const struct sampler_wishes *wishes = run->plan->wishes;
     return run->plan->lists_opcodes || (wishes != NULL && wishes->opcodes);
+}
+
+static enum status go_native(struct target *target, struct error *error) {
+    enum status status = open_stopper(target, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    target->native = native_create(&target->session, target->run->trace, &target->stopper);
+    return target->native != NULL ? STATUS_OK
+                                  : error_set(error, STATUS_INTERNAL, "making ready to unwind");
 }
 
 /* Once the session is open, or could not be opened. */
@@ -42,7 +55,11 @@ static enum status finish_attaching(struct target *target, enum status status,
     }
     target->roster = roster_create(&target->session, run->trace, &run->plan->filter);
     target->activity = activity_create((int)target->process->pid);
-    status = run->plan->is_blocking ? block(target, error) : STATUS_OK;
+    if (run->plan->is_blocking) {
+        status = block(target, error);
+    } else if (run->plan->is_native) {
+        status = go_native(target, error);
+    }
     if (status != STATUS_OK) {
         target_detach(target);
     }
@@ -70,11 +87,13 @@ bool target_is_attached(const struct target *target) {
 void target_detach(struct target *target) {
     target->run->read_calls += target->session.memory.calls;
     target->run->read_bytes += target->session.memory.bytes;
+    native_destroy(target->native);
     roster_destroy(target->roster);
     activity_destroy(target->activity);
     session_close(&target->session);
     target->roster = NULL;
     target->activity = NULL;
+    target->native = NULL;
 }
 
 static void close_stopper(struct target *target) {
@@ -146,6 +165,16 @@ static enum status push_sample(struct run *run, const struct sample *sample) {
     return status;
 }
 
+static struct resolved resolve_thread(struct target *target, const struct raw_look *look,
+                                      const struct raw_thread *thread, struct member member,
+                                      uint64_t now_ns) {
+    if (target->native == NULL) {
+        return resolve_stack(target->session.resolve, look, thread, now_ns);
+    }
+    uint32_t tid = trace_thread(target->run->trace, member.thread)->tid;
+    return native_stack(target->native, look, (size_t)(thread - look->threads), (pid_t)tid, now_ns);
+}
+
 static enum status take_thread(struct target *target, const struct raw_look *look,
                                const struct raw_thread *thread, uint64_t now_ns) {
     struct run *run = target->run;
@@ -171,7 +200,7 @@ static enum status take_thread(struct target *target, const struct raw_look *loo
     }
     uint64_t elapsed_ns = now_ns - run->last_tick_ns;
     uint32_t state = activity_state(target->activity, look, thread, member.tid, now_ns, elapsed_ns);
-    struct resolved resolved = resolve_stack(target->session.resolve, look, thread, now_ns);
+    struct resolved resolved = resolve_thread(target, look, thread, member, now_ns);
     if (resolved.stack.id == 0) {
         health->lost++;
         return STATUS_OK;

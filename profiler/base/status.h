@@ -38,7 +38,7 @@ enum exit_status {
       "/proc/sys/kernel/yama/ptrace_scope is 1, start the program with 'pyrometer run' or set it " \
       "to 0")                                                                                      \
     X(TRACED, EXIT_NOT_PERMITTED, "another process traces it already",                             \
-      "end the debugger or tracer, or profile without --blocking")                                 \
+      "end the debugger or tracer, or profile without --blocking and --native")                    \
     X(NOT_PYTHON, EXIT_NOT_PYTHON, "not a Python process, or one that cannot be read",             \
       "CPython 3.8 to 3.15 can be read; if this is one, report its version and how it was built")  \
     X(ABOVE_PYTHON, EXIT_NOT_PYTHON, "not a Python process, but there are some below it",          \

@@ -9,7 +9,7 @@
 static enum status take(const struct options *options, struct trace *trace, struct herd *out,
                         struct error *error) {
     struct process process;
-    const struct take_plan plan = {&options->filter, options->is_blocking};
+    const struct take_plan plan = {&options->filter, options->is_blocking, options->is_native};
     enum status status = process_open(&process, options->pid, error);
     if (status != STATUS_OK) {
         return status;

@@ -27,6 +27,9 @@ static cJSON *frame_json(const struct trace *trace, struct frame_id id) {
     add_text(json, "function", trace, function->name);
     add_text(json, "file", trace, function->file);
     cJSON_AddNumberToObject(json, "line", frame->line);
+    if (frame->kind == FRAME_NATIVE) {
+        cJSON_AddBoolToObject(json, "native", true);
+    }
     add_if_known(json, "end_line", frame->end_line);
     add_if_known(json, "column", frame->column);
     add_if_known(json, "end_column", frame->end_column);

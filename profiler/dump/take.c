@@ -5,6 +5,7 @@
 
 #include "profiler/base/arena.h"
 #include "profiler/base/clock.h"
+#include "profiler/native.h"
 #include "profiler/session.h"
 #include "profiler/signals.h"
 #include "profiler/sources.h"
@@ -12,6 +13,15 @@
 
 enum {
     LOOKS = 100, /* until every stack is whole and stood still; a busy thread may never do so */
+};
+
+/* What looks are taken with. */
+struct looker {
+    struct session session;
+    struct stopper stopper; /* zeroed unless the plan is blocking or native */
+    struct native *native;  /* NULL unless the plan is native */
+    struct roster *roster;
+    struct trace *trace; /* borrowed */
 };
 
 /* ---- taking ---- */
@@ -26,37 +36,47 @@ static bool is_all_verified(const struct dumped_thread *threads, size_t count) {
     return true;
 }
 
+static struct resolved resolve_thread(struct looker *looker, const struct raw_look *look,
+                                      size_t index, struct member member, uint64_t now_ns) {
+    const struct raw_thread *thread = &look->threads[index];
+    if (thread->frame_count == 0 && thread->is_complete) {
+        return (struct resolved){0};
+    }
+    if (looker->native != NULL) {
+        uint32_t tid = trace_thread(looker->trace, member.thread)->tid;
+        return native_stack(looker->native, look, index, (pid_t)tid, now_ns);
+    }
+    struct resolved resolved = resolve_stack(looker->session.resolve, look, thread, now_ns);
+    join_doubt(looker->session.walk, look, thread, resolved.doubt_depth);
+    return resolved;
+}
+
 /* One look; replaces what an earlier one gave. */
-static enum status look_once(struct session *session, struct roster *roster,
-                             struct histogram *pauses, struct dumped_thread **out,
-                             size_t *count_out) {
+static enum status look_once(struct looker *looker, struct dumped_thread **out, size_t *count_out) {
     const struct raw_look *look;
+    struct session *session = &looker->session;
     uint64_t now_ns = clock_monotonic_ns();
-    enum status status = session_look(session, pauses, &look);
+    enum status status = session_look(session, &looker->trace->pauses, &look);
     if (status == STATUS_OK) {
         status = resolve_check(session->resolve, look, now_ns);
     }
     if (status != STATUS_OK) {
         return status;
     }
-    roster_meet(roster, look, now_ns);
+    roster_meet(looker->roster, look, now_ns);
     free(*out);
     *out = memory_zeroed(look->thread_count + 1, sizeof **out);
     *count_out = 0;
     for (size_t i = 0; i < look->thread_count; i++) {
         const struct raw_thread *thread = &look->threads[i];
-        struct member member = roster_member(roster, join_bottom(look, thread), true);
+        struct member member = roster_member(looker->roster, join_bottom(look, thread), true);
         /* A thread state that runs nothing in another interpreter says nothing of its thread. */
         bool is_idle_elsewhere =
             thread->interpreter_id != 0 && thread->frame_count == 0 && thread->is_complete;
         if (!member.is_wanted || thread->is_carried || is_idle_elsewhere) {
             continue;
         }
-        struct resolved resolved = {0};
-        if (thread->frame_count > 0 || !thread->is_complete) {
-            resolved = resolve_stack(session->resolve, look, thread, now_ns);
-            join_doubt(session->walk, look, thread, resolved.doubt_depth);
-        }
+        struct resolved resolved = resolve_thread(looker, look, i, member, now_ns);
         (*out)[(*count_out)++] = (struct dumped_thread){.thread = member.thread,
                                                         .stack = resolved.stack,
                                                         .flags = resolved.flags,
@@ -78,20 +98,20 @@ static int compare_threads(const void *a, const void *b, void *context) {
 }
 
 /* A look that was not held is taken again; one that was is final. */
-static enum status look_until_verified(struct session *session, struct trace *trace,
-                                       const struct take_plan *plan, struct dumped_process *out) {
-    struct roster *roster = roster_create(session, trace, plan->filter);
+static enum status look_until_verified(struct looker *looker, const struct take_plan *plan,
+                                       struct dumped_process *out) {
+    looker->roster = roster_create(&looker->session, looker->trace, plan->filter);
     enum status status = STATUS_OK;
     for (int looks = 0; looks < LOOKS && !signals_want_stop(); looks++) {
-        status = look_once(session, roster, &trace->pauses, &out->threads, &out->thread_count);
+        status = look_once(looker, &out->threads, &out->thread_count);
         bool is_over = status == STATUS_OK ? is_all_verified(out->threads, out->thread_count)
                                            : status != STATUS_NOT_HELD;
         if (is_over) {
             break;
         }
     }
-    roster_read_names(roster, clock_monotonic_ns(), true);
-    roster_destroy(roster);
+    roster_read_names(looker->roster, clock_monotonic_ns(), true);
+    roster_destroy(looker->roster);
     return status;
 }
 
@@ -135,19 +155,21 @@ static void note_kernel_states(const struct kernel_states *states, const struct 
 
 /* The states are those of before a stop, which would change them, or else of after the last look.
  */
-static enum status look_at_threads(struct session *session, struct trace *trace,
-                                   const struct take_plan *plan, struct dumped_process *out) {
+static enum status look_at_threads(struct looker *looker, const struct take_plan *plan,
+                                   struct dumped_process *out) {
+    const struct process *process = looker->session.process;
     struct kernel_states states = {0};
-    if (plan->is_blocking) {
-        read_kernel_states(session->process, &states);
+    bool is_stopping = plan->is_blocking || plan->is_native;
+    if (is_stopping) {
+        read_kernel_states(process, &states);
     }
-    enum status status = look_until_verified(session, trace, plan, out);
-    if (!plan->is_blocking) {
-        read_kernel_states(session->process, &states);
+    enum status status = look_until_verified(looker, plan, out);
+    if (!is_stopping) {
+        read_kernel_states(process, &states);
     }
-    note_kernel_states(&states, trace, out);
+    note_kernel_states(&states, looker->trace, out);
     free(states.all);
-    qsort_r(out->threads, out->thread_count, sizeof *out->threads, compare_threads, trace);
+    qsort_r(out->threads, out->thread_count, sizeof *out->threads, compare_threads, looker->trace);
     return status;
 }
 
@@ -158,31 +180,44 @@ static void capture_sources(const struct process *process, struct trace *trace) 
     sources_close(&sources);
 }
 
+/* With what stops the process, or its threads. */
+static enum status prepare(struct looker *looker, const struct take_plan *plan,
+                           const struct process *process, struct error *error) {
+    if (!plan->is_blocking && !plan->is_native) {
+        return STATUS_OK;
+    }
+    enum status status = stopper_open(&looker->stopper, process, STOPPER_BOUND_NS, error);
+    if (status == STATUS_OK && plan->is_blocking) {
+        session_block(&looker->session, &looker->stopper);
+    }
+    if (status == STATUS_OK && plan->is_native) {
+        looker->native = native_create(&looker->session, looker->trace, &looker->stopper);
+    }
+    return status;
+}
+
 enum status take_process(const struct process *process, struct trace *trace,
                          const struct take_plan *plan, struct dumped_process *out,
                          struct error *error) {
-    struct session session;
-    struct stopper stopper = {0};
+    struct looker looker = {.trace = trace};
     *out = (struct dumped_process){.pid = (uint32_t)process->pid,
                                    .name = trace->run.process_name,
                                    .command = trace->run.command};
-    enum status status = session_wait(&session, process, trace, false, 0, error);
+    enum status status = session_wait(&looker.session, process, trace, false, 0, error);
     if (status != STATUS_OK) {
         return status;
     }
     out->python_version = trace->run.python_version;
-    if (plan->is_blocking) {
-        status = stopper_open(&stopper, process, STOPPER_BOUND_NS, error);
-        session_block(&session, &stopper);
-    }
+    status = prepare(&looker, plan, process, error);
     if (status == STATUS_OK) {
-        status = look_at_threads(&session, trace, plan, out);
+        status = look_at_threads(&looker, plan, out);
         if (status != STATUS_OK) {
             error_set(error, status, "looking at the threads of process %d", (int)process->pid);
         }
     }
-    stopper_close(&stopper, NULL);
-    session_close(&session);
+    native_destroy(looker.native);
+    stopper_close(&looker.stopper, NULL);
+    session_close(&looker.session);
     capture_sources(process, trace);
     return status;
 }

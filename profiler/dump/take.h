@@ -33,6 +33,7 @@ struct dumped_process {
 struct take_plan {
     const struct thread_filter *filter;
     bool is_blocking; /* look while the process is stopped */
+    bool is_native;   /* native frames too; not with is_blocking */
 };
 
 /* Looks at an opened process; names and sources go into `trace`. `out` is to be given to take_free

@@ -27,14 +27,16 @@ enum frame_kind {
     FRAME_UNVERIFIED, /* at the leaf: stands for frames that could not be shown to belong there */
     FRAME_COLLECTOR,  /* the garbage collector; above it are finalizers that it calls */
     FRAME_HOLDER,     /* at the root: a thread that others waited for, whose stack follows */
+    FRAME_NATIVE,     /* machine code; or stands for such frames that could not be had */
 };
-enum { FRAME_KINDS = FRAME_HOLDER + 1 };
+enum { FRAME_KINDS = FRAME_NATIVE + 1 };
 
 /* A function: all code objects with the same name, file and first line. */
 struct trace_function {
     struct string_id name; /* qualified name from 3.11 on, plain name before */
-    struct string_id file; /* as in co_filename; empty for frames that are not Python's */
+    struct string_id file; /* as in co_filename, or the file that machine code is in; empty: none */
     uint32_t first_line;   /* 1-based, 0 unknown */
+    uint32_t is_native;    /* machine code */
 };
 
 /* A place in a function. */

@@ -24,6 +24,7 @@ static const struct schema_field function_fields[] = {
     ID(struct trace_function, name, DELTA, STRINGS),
     ID(struct trace_function, file, DELTA, STRINGS),
     NUMBER(struct trace_function, first_line, DELTA),
+    BOUNDED(struct trace_function, is_native, PLAIN, 0, 1),
 };
 
 static const struct schema_field code_fields[] = {

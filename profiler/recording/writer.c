@@ -128,7 +128,9 @@ static void want_sources(struct writer *writer) {
     const struct table *functions = &writer->plan.trace->functions;
     while (writer->plan.source != NULL && writer->functions_seen < functions->count) {
         const struct trace_function *function = table_row(functions, ++writer->functions_seen);
-        want_source(writer, function->file);
+        if (function->is_native == 0) {
+            want_source(writer, function->file);
+        }
     }
 }
 

@@ -32,7 +32,8 @@ static void fill(struct trace *trace) {
     trace_intern_process(trace, &process);
     struct trace_thread row = {.pid = 7, .tid = 7, .name = text(trace, "Main"), .is_main = 1};
     struct thread_ref thread = trace_intern_thread(trace, row);
-    struct trace_function function = {text(trace, "run"), text(trace, "/a.py"), 1};
+    struct trace_function function = {
+        .name = text(trace, "run"), .file = text(trace, "/a.py"), .first_line = 1};
     struct trace_frame frame = {.function = trace_intern_function(trace, function), .line = 2};
     trace_set_source(trace, function.file, "def run():\n    pass\n", 20);
     struct trace_code code = {.function = frame.function};

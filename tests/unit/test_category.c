@@ -64,6 +64,10 @@ static void test_functions(void **state) {
             fail_msg("%s (%s) is %s", cases[i].name, cases[i].file, found);
         }
     }
+    struct trace_function native = {
+        .name = text(&trace, "main"), .file = text(&trace, "/usr/bin/python3"), .is_native = 1};
+    size_t category = category_of_function(&trace, trace_intern_function(&trace, native));
+    assert_string_equal(categories[category].name, "Native");
     trace_deinit(&trace);
 }
 

@@ -80,6 +80,7 @@ static void test_defaults(void **state) {
     assert_string_equal(options.outputs[0].exporter->name, "table");
     assert_null(options.stats_path);
     assert_false(options.is_blocking);
+    assert_false(options.is_native);
     assert_false(options.is_quiet);
     assert_false(options.is_json);
     options_free(&options);
@@ -145,8 +146,9 @@ static void test_long_options_and_any_order(void **state) {
     assert_string_equal(options.filter.names[0], "x");
     assert_true(options.is_quiet);
     options_free(&options);
-    parse(&options, &line, "attach --pid 12 -qd1");
+    parse(&options, &line, "attach --pid 12 -qnd1");
     assert_int_equal(options.pid, 12);
+    assert_true(options.is_native);
     assert_true(options.is_quiet);
     assert_int_equal(options.duration_ns, NS_PER_S);
     options_free(&options);
@@ -262,6 +264,9 @@ static void test_errors(void **state) {
     expect_usage("top -o x.html 12", "-o");
     expect_usage("attach --live -o x.html 12", "--live");
     expect_usage("attach --live --flamegraph 12", "--live");
+    expect_usage("attach --live --native 12", "--live");
+    expect_usage("attach --native --blocking 12", "--blocking");
+    expect_usage("dump --blocking -n 12", "--blocking");
     expect_usage("run", "command");
     expect_usage("run -d 1 --", "command");
     static const char *const pids[] = {"0", "-1", "x", "12x", "99999999999", "4294967297", "1.5"};
@@ -399,10 +404,10 @@ static void test_help_lists_what_there_is(void **state) {
     static const char *const sampling[] = {
         "-r, --rate",    "-i, --interval",    "-d, --duration", "-m, --mode",   "-t, --thread",
         "--main-thread", "-a, --all-threads", "-o, --output",   "-f, --format", "--stats",
-        "-q, --quiet",   "-h, --help",        "--blocking"};
+        "-q, --quiet",   "-h, --help",        "--blocking",     "-n, --native"};
     static const char *const of_pid[] = {"-p, --pid", "PID"};
-    static const char *const of_dump[] = {"--json", "--blocking", "-t, --thread", "-h, --help",
-                                          "-p, --pid"};
+    static const char *const of_dump[] = {"--json",       "--blocking", "-n, --native",
+                                          "-t, --thread", "-h, --help", "-p, --pid"};
     static const char *const overview[] = {"attach", "run", "dump", "3.8 to 3.15", "--help"};
     char *attach = help_of(VERB_ATTACH);
     char *run = help_of(VERB_RUN);

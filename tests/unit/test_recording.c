@@ -43,7 +43,8 @@ static struct string_id text(struct trace *trace, const char *value) {
 
 static struct stack_id call(struct trace *trace, struct stack_id parent, const char *name,
                             const char *file, enum frame_kind kind) {
-    struct trace_function function = {text(trace, name), text(trace, file), 3};
+    struct trace_function function = {
+        .name = text(trace, name), .file = text(trace, file), .first_line = 3};
     struct trace_frame frame = {
         .function = trace_intern_function(trace, function), .line = 7, .column = 5, .kind = kind};
     return trace_intern_stack(trace, parent, trace_intern_frame(trace, frame));
@@ -433,12 +434,12 @@ static void test_rows_that_cannot_be(void **state) {
         uint8_t values[9];
         const char *words;
     } rows[] = {
-        {SCHEMA_FUNCTIONS, 1, 3, {2, 0, 0}, "out of range"}, /* a name that there is not */
-        {SCHEMA_FUNCTIONS, 2, 3, {0, 0, 0}, "not what it"},  /* another id than its own */
-        {SCHEMA_FUNCTIONS, 1, 2, {0, 0}, "not one"},         /* a column missing */
-        {SCHEMA_FRAMES, 1, 8, {0}, "out of range"},          /* of no function */
-        {SCHEMA_STACKS, 1, 2, {2, 2}, "out of range"},       /* its own parent */
-        {SCHEMA_STACKS, 1, 2, {1, 2}, "too big"},            /* a parent before the first */
+        {SCHEMA_FUNCTIONS, 1, 4, {2, 0, 0, 0}, "out of range"}, /* a name that there is not */
+        {SCHEMA_FUNCTIONS, 2, 4, {0, 0, 0, 0}, "not what it"},  /* another id than its own */
+        {SCHEMA_FUNCTIONS, 1, 3, {0, 0, 0}, "not one"},         /* a column missing */
+        {SCHEMA_FRAMES, 1, 8, {0}, "out of range"},             /* of no function */
+        {SCHEMA_STACKS, 1, 2, {2, 2}, "out of range"},          /* its own parent */
+        {SCHEMA_STACKS, 1, 2, {1, 2}, "too big"},               /* a parent before the first */
         {SCHEMA_THREADS, 1, 5, {0, 0, 0, 0, 2}, "out of range"},
         {SCHEMA_RUN, 1, 9, {0}, "out of range"}, /* no interval */
         {SCHEMA_SAMPLES, 1, 6, {1, 0, 0, 1, 0, 0}, "out of range"},
@@ -487,7 +488,7 @@ static void test_more_than_can_be(void **state) {
     struct forgery forgery;
     struct buffer payload = {0};
     forge(&forgery, NULL);
-    put_row(&payload, SCHEMA_FUNCTIONS, 1, (const uint8_t[]){0, 0, 0}, 3);
+    put_row(&payload, SCHEMA_FUNCTIONS, 1, (const uint8_t[]){0, 0, 0, 0}, 4);
     forge_chunk(&forgery, CHUNK_ROWS, &payload);
     for (uint32_t chunk = 0; chunk < CHUNKS; chunk++) {
         varint_append(&payload, SCHEMA_FRAMES);
@@ -510,7 +511,7 @@ static void test_deep_stack(void **state) {
     struct forgery forgery;
     struct buffer payload = {0};
     forge(&forgery, NULL);
-    put_row(&payload, SCHEMA_FUNCTIONS, 1, (const uint8_t[]){0, 0, 0}, 3);
+    put_row(&payload, SCHEMA_FUNCTIONS, 1, (const uint8_t[]){0, 0, 0, 0}, 4);
     put_row(&payload, SCHEMA_FRAMES, 1, (const uint8_t[]){2, 0, 0, 0, 0, 0, 0, 0}, 8);
     varint_append(&payload, SCHEMA_STACKS);
     varint_append(&payload, 1);

@@ -618,7 +618,7 @@ static void thread_in_the_same_slot(struct python *python) {
 static void stopped_for_every_look(struct python *python) {
     struct bench bench;
     bench_open(&bench, python);
-    resolve_trust(bench.resolve);
+    resolve_trust(bench.resolve, true);
     start_working(&bench);
     for (int i = 0; i < 3; i++) {
         call(&bench, python_function(python, "leaf"), 8);
