@@ -16,8 +16,9 @@
 #include "profiler/base/clock.h"
 #include "reader/tracer.h"
 
-/* Who waits for a core is not held by us: that it is to stop does it no harm. */
-enum { PATIENCE_MS = 100 };
+/* Who waits for a core is not held by us: that it is to stop does it no harm. For one thread alone
+ * the look does not wait so long; others are to be seen too. */
+enum { PATIENCE_MS = 100, THREAD_PATIENCE_MS = 20 };
 
 struct helper {
     int orders_fd;
@@ -62,7 +63,7 @@ static void let_go(struct helper *helper) {
 
 static enum status hold_thread(struct helper *helper, pid_t tid, struct registers *out) {
     enum status status =
-        tracer_stop_thread(&helper->tracer, tid, PATIENCE_MS * NS_PER_MS, helper->bound_ns);
+        tracer_stop_thread(&helper->tracer, tid, THREAD_PATIENCE_MS * NS_PER_MS, helper->bound_ns);
     return status == STATUS_OK ? tracer_registers(&helper->tracer, tid, out) : status;
 }
 
