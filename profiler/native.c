@@ -336,6 +336,7 @@ static struct resolved resolve_moment(struct moment *moment, bool is_exact) {
     if (python.stack.id != 0) {
         put_frame(native, &python, native_names_gap(native->names));
     }
+    python.has_doubts = true;
     return python;
 }
 
