@@ -128,6 +128,7 @@ static void probe_thread(void) {
     PLACE("thread.native_thread_id", PyThreadState, native_thread_id);
     PLACE("thread.datastack_chunk", PyThreadState, datastack_chunk);
     PLACE("thread.datastack_top", PyThreadState, datastack_top);
+    PLACE("thread.datastack_limit", PyThreadState, datastack_limit);
 #endif
 #if SINCE(15)
     PLACE("thread.base_frame", PyThreadState, base_frame);
@@ -163,6 +164,11 @@ static void probe_frame(void) {
     PLACE("frame_object.lasti", PyFrameObject, f_lasti);
     PLACE("frame_object.generator", PyFrameObject, f_gen);
     PLACE("frame_object.globals", PyFrameObject, f_globals);
+#if SINCE(10)
+    PLACE("frame_object.executing", PyFrameObject, f_state);
+#else
+    PLACE("frame_object.executing", PyFrameObject, f_executing);
+#endif
     PLACE("locals.slots", PyFrameObject, f_localsplus);
 }
 #endif

@@ -6,7 +6,7 @@ import os
 import sys
 
 from harness import (
-    MISSING, UNVERIFIED, case, each_version, expect, expect_equal, expect_likely, expect_status,
+    MISSING, case, each_version, expect, expect_equal, expect_likely, expect_status,
     main, parse_collapsed)
 
 # The file of what runs in another interpreter, in older versions and from 3.14 on.
@@ -92,7 +92,7 @@ def faults_of(line, facts):
     """What a stack with code of another interpreter, or its caller, shows that the program does not do."""
     calls = {tuple(call) for call in facts["calls"]}
     names = {callee for _, _, callee in calls} - {"<module>"}
-    frames = [f for f in line.frames if f.function != UNVERIFIED]
+    frames = [f for f in line.frames if f.file or f.function == MISSING]  # no other marks
     begin = next((n for n, f in enumerate(frames) if f.function in names), None)
     if begin is None or frames[0].function == MISSING:
         return []
