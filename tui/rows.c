@@ -101,7 +101,7 @@ static bool is_shown(const struct column *column, const struct grid *grid) {
  * gets as much as two others, and a little more. */
 static void fit_columns(const struct column *columns, int count, const struct grid *grid,
                         int *widths) {
-    enum { NAME_PARTS = 3, OTHER_PARTS = 2 };
+    enum { NAME_PARTS = 3, OTHER_PARTS = 2, NAME_EXTRA_MAX = 40 };
     int left = grid->columns + 1;
     int parts = 0;
     for (int i = 0; i < count; i++) {
@@ -115,6 +115,9 @@ static void fit_columns(const struct column *columns, int count, const struct gr
         if (widths[i] > 0 && grows(columns[i].kind)) {
             int part = columns[i].kind == COLUMN_NAME ? NAME_PARTS : OTHER_PARTS;
             int extra = left * part / parts;
+            if (columns[i].kind == COLUMN_NAME && part < parts) { /* what is beside it stays near */
+                extra = extra < NAME_EXTRA_MAX ? extra : NAME_EXTRA_MAX;
+            }
             widths[i] += extra;
             left -= extra;
             parts -= part;
