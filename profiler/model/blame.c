@@ -143,7 +143,7 @@ static struct stack_id root_of(struct trace *out, struct thread_ref holder) {
     } else {
         buffer_printf(&name, "GIL held by nobody seen");
     }
-    struct trace_function function = {trace_text(out, name.data, name.length), {0}, 0};
+    struct trace_function function = {trace_text(out, name.data, name.length), {0}, 0, false};
     struct trace_frame frame = {.function = trace_intern_function(out, function),
                                 .kind = FRAME_HOLDER};
     buffer_deinit(&name);

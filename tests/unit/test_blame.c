@@ -21,7 +21,7 @@ static struct thread_ref thread(struct trace *trace, uint32_t pid, uint32_t tid,
 }
 
 static struct stack_id stack(struct trace *trace, const char *name) {
-    struct trace_function function = {text(trace, name), text(trace, "a.py"), 3};
+    struct trace_function function = {text(trace, name), text(trace, "a.py"), 3, false};
     struct trace_frame frame = {.function = trace_intern_function(trace, function), .line = 4};
     return trace_intern_stack(trace, (struct stack_id){0}, trace_intern_frame(trace, frame));
 }
