@@ -63,10 +63,17 @@ static inline bool frame_has_ended(const struct layout *layout, const struct vie
     return executing != layout->executing && (int32_t)lasti >= 0;
 }
 
+/* Whether the frame is inside of a generator or coroutine. */
+static inline bool frame_is_generators(const struct layout *layout, const struct view *frame) {
+    return layout->frame_chain == FRAME_CHAIN_OBJECTS
+               ? VIEW_U64(frame, layout, frame_object, generator) != 0
+               : frame->bytes[LAYOUT_AT(layout, frame, owner) - frame->at] == OWNER_GENERATOR;
+}
+
 /* One frame as numbers, and its caller's address. */
 static inline struct raw_frame frame_decode(const struct layout *layout, const struct view *view,
                                             uint64_t *previous_out) {
-    struct raw_frame frame = {0};
+    struct raw_frame frame = {.is_generator = frame_is_generators(layout, view)};
     if (layout->frame_chain == FRAME_CHAIN_OBJECTS) {
         uint32_t lasti =
             load_u32(view->bytes + (LAYOUT_AT(layout, frame_object, lasti) - view->at));
@@ -90,13 +97,6 @@ static inline struct raw_frame frame_decode(const struct layout *layout, const s
     }
     *previous_out = VIEW_U64(view, layout, frame, previous);
     return frame;
-}
-
-/* Whether the frame is inside of a generator or coroutine. */
-static inline bool frame_is_generators(const struct layout *layout, const struct view *frame) {
-    return layout->frame_chain == FRAME_CHAIN_OBJECTS
-               ? VIEW_U64(frame, layout, frame_object, generator) != 0
-               : frame->bytes[LAYOUT_AT(layout, frame, owner) - frame->at] == OWNER_GENERATOR;
 }
 
 #endif

@@ -70,6 +70,9 @@
     X(frame_object, generator, 8, OPTIONAL)                                                        \
     X(frame_object, globals, 8, OPTIONAL)                                                          \
     X(frame_object, executing, 1, OPTIONAL)                                                        \
+    X(frame_object, stack_top, 8, OPTIONAL)                                                        \
+    X(frame_object, value_stack, 8, OPTIONAL)                                                      \
+    X(frame_object, stack_depth, 4, OPTIONAL)                                                      \
     /* _PyInterpreterFrame, from 3.11 */                                                           \
     X(frame, previous, 8, OPTIONAL)                                                                \
     X(frame, executable, 8, OPTIONAL)                                                              \
@@ -81,6 +84,13 @@
     X(frame, tlbc_index, 4, OPTIONAL)                                                              \
     /* f_localsplus of PyFrameObject, localsplus of _PyInterpreterFrame */                         \
     X(locals, slots, 8, REQUIRED)                                                                  \
+    X(frame, stack_count, 4, OPTIONAL)                                                             \
+    X(frame, stack_pointer, 8, OPTIONAL)                                                           \
+    /* PyGenObject, PyCoroObject, PyAsyncGenObject: alike */                                       \
+    X(generator, frame, 8, OPTIONAL)                                                               \
+    X(generator, running, 1, OPTIONAL)                                                             \
+    X(generator, state, 1, OPTIONAL)                                                               \
+    X(generator, iframe, 8, OPTIONAL)                                                              \
     /* PyCodeObject */                                                                             \
     X(code, argcount, 4, REQUIRED)                                                                 \
     X(code, names, 8, REQUIRED)                                                                    \
@@ -107,6 +117,12 @@
     /* PyFunctionObject; only 3.11 needs its version, where code objects have none */              \
     X(function, code, 8, REQUIRED)                                                                 \
     X(function, version, 4, OPTIONAL)                                                              \
+    X(function, closure, 8, REQUIRED)                                                              \
+    /* PyMethodObject, PyCFunctionObject, PyCellObject */                                          \
+    X(method, function, 8, REQUIRED)                                                               \
+    X(method, self, 8, REQUIRED)                                                                   \
+    X(builtin, definition, 8, REQUIRED)                                                            \
+    X(builtin, self, 8, REQUIRED)                                                                  \
     /* PyObject, PyVarObject */                                                                    \
     X(object, type, 8, REQUIRED)                                                                   \
     X(object, var_count, 8, REQUIRED)                                                              \
@@ -115,6 +131,7 @@
     X(type, basic_size, 8, REQUIRED)                                                               \
     X(type, flags, 8, REQUIRED)                                                                    \
     X(type, dict, 8, REQUIRED)                                                                     \
+    X(type, base, 8, REQUIRED)                                                                     \
     X(type, dict_offset, 8, REQUIRED)                                                              \
     X(type, cached_keys, 8, REQUIRED)                                                              \
     /* PyASCIIObject, PyCompactUnicodeObject, PyUnicodeObject; the last three are where the        \
@@ -132,6 +149,7 @@
     X(tuple, items, 8, REQUIRED)                                                                   \
     /* PyListObject */                                                                             \
     X(list, items, 8, REQUIRED)                                                                    \
+    X(weakref, object, 8, REQUIRED)                                                                \
     /* PyLongObject: ob_size up to 3.11, lv_tag from 3.12 */                                       \
     X(integer, tag, 8, REQUIRED)                                                                   \
     X(integer, digits, 4, REQUIRED)                                                                \
@@ -247,12 +265,35 @@ enum integer_shape {
     INTEGER_TAG,  /* 3.12-: lv_tag = digits << 3 | sign */
 };
 
+/* How a generator that is not being run says whether it awaits something, and where that is.
+ * coroutine.c, awaits() and awaited_place(). */
+enum await_shape {
+    AWAIT_STACK_TOP,     /* 3.8, 3.9: f_stacktop[-1], before a YIELD_FROM; gi_running */
+    AWAIT_STACK_DEPTH,   /* 3.10: f_valuestack[f_stackdepth - 1], before a YIELD_FROM; f_state */
+    AWAIT_RESUME,        /* 3.11, 3.12: localsplus[stacktop - 1], before a RESUME that says so */
+    AWAIT_STACK_COUNT,   /* 3.13: the same place; gi_frame_state says so */
+    AWAIT_STACK_POINTER, /* 3.14: stackpointer[-1] */
+    AWAIT_BELOW_NULL,    /* 3.15: stackpointer[-2] */
+};
+
+/* gi_frame_state (pycore_frame.h, from 3.14 pycore_interpframe_structs.h), from 3.11. Smallest and
+ * largest that mean "awaits" (before 3.13: "was begun and is suspended"); "is being run"; smallest
+ * of "has ended". */
+struct generator_states {
+    int8_t created;
+    int8_t awaiting;
+    int8_t awaiting_last;
+    int8_t executing;
+    int8_t ended;
+};
+
 enum layout_source {
     LAYOUT_FROM_TABLE,
     LAYOUT_FROM_TARGET, /* fill with layout_fill() before use */
 };
 
 struct opcode_table;
+struct task_layout;
 
 struct layout {
     const char *label; /* "3.11", "3.13t" */
@@ -272,7 +313,10 @@ struct layout {
     enum instance_attributes attributes;
     enum string_state string_state;
     enum integer_shape integer_shape;
+    enum await_shape await_shape;
+    struct generator_states generator_states;
     const struct opcode_table *opcodes; /* opcodes.h */
+    const struct task_layout *tasks;    /* task_layout.h */
     bool has_colliding_versions;        /* 3.12: gh-116916, callsite.h */
     uint8_t owner_entry; /* smallest frame.owner that is not a Python frame; 255 if none */
     uint8_t executing;   /* -3.10: what frame_object.executing is while the frame runs */

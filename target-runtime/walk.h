@@ -35,6 +35,7 @@ struct raw_frame {
     bool is_still;
     bool is_from_c; /* entered through C code: any instruction of its caller may have done that */
     uint64_t entry; /* 3.12-: address, on the C stack, of the entry frame below it; else 0 */
+    bool is_generator; /* of a generator, coroutine or asynchronous generator */
 };
 
 /* A call that was watched: caller and callee, each copied twice in turns. */

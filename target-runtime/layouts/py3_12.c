@@ -1,6 +1,7 @@
 /* CPython 3.12. Offsets of the x86-64 build, from the headers of 3.12.1. */
 #include "target-runtime/layout.h"
 #include "target-runtime/opcodes.h"
+#include "target-runtime/task_layout.h"
 
 const struct layout layout_py3_12 = {
     .label = "3.12",
@@ -18,6 +19,9 @@ const struct layout layout_py3_12 = {
     .attributes = ATTRIBUTES_TAGGED_BEFORE,
     .string_state = STRING_STATE_BITS,
     .integer_shape = INTEGER_TAG,
+    .await_shape = AWAIT_RESUME,
+    .generator_states = {-2, -1, -1, 0, 1},
+    .tasks = task_layouts_py3_12,
     .opcodes = &opcodes_py3_12,
     .has_colliding_versions = true,
     .owner_entry = 3, /* FRAME_OWNED_BY_CSTACK */
@@ -62,6 +66,10 @@ const struct layout layout_py3_12 = {
             [LAYOUT_frame_owner] = LAYOUT_PLACE(70),
             [LAYOUT_frame_globals] = LAYOUT_PLACE(24),
             [LAYOUT_locals_slots] = LAYOUT_PLACE(72),
+            [LAYOUT_frame_stack_count] = LAYOUT_PLACE(64),
+            /* PyGenObject, Include/cpython/genobject.h */
+            [LAYOUT_generator_state] = LAYOUT_PLACE(67),
+            [LAYOUT_generator_iframe] = LAYOUT_PLACE(72),
             /* PyCodeObject, Include/cpython/code.h */
             [LAYOUT_code_argcount] = LAYOUT_PLACE(52),
             [LAYOUT_code_names] = LAYOUT_PLACE(32),
@@ -79,6 +87,13 @@ const struct layout layout_py3_12 = {
             [LAYOUT_code_localspluskinds] = LAYOUT_PLACE(104),
             /* PyFunctionObject, Include/cpython/funcobject.h */
             [LAYOUT_function_code] = LAYOUT_PLACE(48),
+            [LAYOUT_function_closure] = LAYOUT_PLACE(72),
+            /* PyMethodObject, Include/cpython/classobject.h; PyCFunctionObject,
+               Include/cpython/methodobject.h; PyCellObject, Include/cpython/cellobject.h */
+            [LAYOUT_method_function] = LAYOUT_PLACE(16),
+            [LAYOUT_method_self] = LAYOUT_PLACE(24),
+            [LAYOUT_builtin_definition] = LAYOUT_PLACE(16),
+            [LAYOUT_builtin_self] = LAYOUT_PLACE(24),
             /* PyObject, PyVarObject, Include/object.h */
             [LAYOUT_object_type] = LAYOUT_PLACE(8),
             [LAYOUT_object_var_count] = LAYOUT_PLACE(16),
@@ -86,6 +101,7 @@ const struct layout layout_py3_12 = {
             [LAYOUT_type_name] = LAYOUT_PLACE(24),
             [LAYOUT_type_basic_size] = LAYOUT_PLACE(32),
             [LAYOUT_type_flags] = LAYOUT_PLACE(168),
+            [LAYOUT_type_base] = LAYOUT_PLACE(256),
             [LAYOUT_type_dict_offset] = LAYOUT_PLACE(288),
             [LAYOUT_type_dict] = LAYOUT_PLACE(264),
             [LAYOUT_type_cached_keys] = LAYOUT_PLACE(880),
@@ -103,6 +119,8 @@ const struct layout layout_py3_12 = {
             [LAYOUT_tuple_items] = LAYOUT_PLACE(24),
             /* PyListObject, Include/cpython/listobject.h */
             [LAYOUT_list_items] = LAYOUT_PLACE(24),
+            /* PyWeakReference, Include/cpython/weakrefobject.h */
+            [LAYOUT_weakref_object] = LAYOUT_PLACE(16),
             /* PyLongObject, Include/cpython/longintrepr.h */
             [LAYOUT_integer_tag] = LAYOUT_PLACE(16),
             [LAYOUT_integer_digits] = LAYOUT_PLACE(24),

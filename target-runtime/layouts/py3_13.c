@@ -2,6 +2,7 @@
  * 3.13.0, 3.13.5 and 3.13.15; what is published is told in Include/internal/pycore_runtime.h. */
 #include "target-runtime/layouts/published.h"
 #include "target-runtime/opcodes.h"
+#include "target-runtime/task_layout.h"
 
 /* X(field, offset in the default build, in the free-threaded one, its word in what is published) */
 #define FIELDS(X)                                                                                  \
@@ -43,6 +44,10 @@
     X(frame_owner, 70, 70, 264)                                                                    \
     X(frame_globals, 24, 24, UNPUBLISHED)                                                          \
     X(locals_slots, 72, 72, 256)                                                                   \
+    X(frame_stack_count, 64, 64, UNPUBLISHED)                                                      \
+    /* PyGenObject, Include/cpython/genobject.h */                                                 \
+    X(generator_state, 67, 83, UNPUBLISHED)                                                        \
+    X(generator_iframe, 72, 88, UNPUBLISHED)                                                       \
     /* PyCodeObject, Include/cpython/code.h */                                                     \
     X(code_argcount, 52, 68, 320)                                                                  \
     X(code_names, 32, 48, UNPUBLISHED)                                                             \
@@ -60,6 +65,13 @@
     X(code_localspluskinds, 104, 120, 336)                                                         \
     /* PyFunctionObject, Include/cpython/funcobject.h */                                           \
     X(function_code, 48, 64, UNPUBLISHED)                                                          \
+    X(function_closure, 72, 88, UNPUBLISHED)                                                       \
+    /* PyMethodObject, Include/cpython/classobject.h; PyCFunctionObject,                           \
+       Include/cpython/methodobject.h; PyCellObject, Include/cpython/cellobject.h */               \
+    X(method_function, 16, 32, UNPUBLISHED)                                                        \
+    X(method_self, 24, 40, UNPUBLISHED)                                                            \
+    X(builtin_definition, 16, 32, UNPUBLISHED)                                                     \
+    X(builtin_self, 24, 40, UNPUBLISHED)                                                           \
     /* PyObject, PyVarObject, Include/object.h */                                                  \
     X(object_type, 8, 24, 360)                                                                     \
     X(object_var_count, 16, 32, 520)                                                               \
@@ -68,6 +80,7 @@
     X(type_basic_size, 32, 48, UNPUBLISHED)                                                        \
     X(type_flags, 168, 184, 392)                                                                   \
     X(type_dict, 264, 280, UNPUBLISHED)                                                            \
+    X(type_base, 256, 272, UNPUBLISHED)                                                            \
     X(type_dict_offset, 288, 304, UNPUBLISHED)                                                     \
     X(type_cached_keys, 880, 896, UNPUBLISHED)                                                     \
     /* PyASCIIObject, PyCompactUnicodeObject, PyUnicodeObject, Include/cpython/unicodeobject.h */  \
@@ -83,6 +96,8 @@
     X(tuple_items, 24, 40, UNPUBLISHED)                                                            \
     /* PyListObject, Include/cpython/listobject.h */                                               \
     X(list_items, 24, 40, 432)                                                                     \
+    /* PyWeakReference, Include/cpython/weakrefobject.h */                                         \
+    X(weakref_object, 16, 32, UNPUBLISHED)                                                         \
     /* PyLongObject, Include/cpython/longintrepr.h */                                              \
     X(integer_tag, 16, 32, 496)                                                                    \
     X(integer_digits, 24, 40, 504)                                                                 \
@@ -113,7 +128,9 @@
     .line_table = LINE_TABLE_LOCATIONS, .code_reference = CODE_REFERENCE_PLAIN,                    \
     .entry_frames = ENTRY_FRAMES_OWNER, .evaluation_mark = MARK_ENTRY,                             \
     .dict_shape = DICT_SHAPE_LOG2, .local_names = LOCAL_NAMES_TOGETHER,                            \
-    .attributes = ATTRIBUTES_INLINE, .integer_shape = INTEGER_TAG, .opcodes = &opcodes_py3_13,     \
+    .attributes = ATTRIBUTES_INLINE, .integer_shape = INTEGER_TAG,                                 \
+    .await_shape = AWAIT_STACK_COUNT, .generator_states = {-3, -1, -1, 0, 1},                      \
+    .tasks = task_layouts_py3_13, .opcodes = &opcodes_py3_13,                                      \
     .owner_entry = 3 /* FRAME_OWNED_BY_CSTACK */
 
 const struct layout layout_py3_13 = {

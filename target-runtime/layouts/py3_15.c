@@ -2,6 +2,7 @@
  * 3.15.0; what is published is described in Include/internal/pycore_debug_offsets.h. */
 #include "target-runtime/layouts/published.h"
 #include "target-runtime/opcodes.h"
+#include "target-runtime/task_layout.h"
 
 /* X(field, offset in the default build, in the free-threaded one, its word in what is published) */
 #define FIELDS(X)                                                                                  \
@@ -48,6 +49,10 @@
     X(frame_globals, 24, 24, UNPUBLISHED)                                                          \
     X(frame_tlbc_index, ABSENT, 72, 368)                                                           \
     X(locals_slots, 80, 80, 344)                                                                   \
+    X(frame_stack_pointer, 64, 64, UNPUBLISHED)                                                    \
+    /* PyGenObject, Include/internal/pycore_interpframe_structs.h */                               \
+    X(generator_state, 67, 83, UNPUBLISHED)                                                        \
+    X(generator_iframe, 72, 88, UNPUBLISHED)                                                       \
     /* PyCodeObject, Include/cpython/code.h */                                                     \
     X(code_argcount, 52, 68, 424)                                                                  \
     X(code_names, 32, 48, UNPUBLISHED)                                                             \
@@ -68,6 +73,13 @@
     X(code_localspluskinds, 104, 120, 440)                                                         \
     /* PyFunctionObject, Include/cpython/funcobject.h */                                           \
     X(function_code, 48, 64, UNPUBLISHED)                                                          \
+    X(function_closure, 72, 88, UNPUBLISHED)                                                       \
+    /* PyMethodObject, Include/cpython/classobject.h; PyCFunctionObject,                           \
+       Include/cpython/methodobject.h; PyCellObject, Include/cpython/cellobject.h */               \
+    X(method_function, 16, 32, UNPUBLISHED)                                                        \
+    X(method_self, 24, 40, UNPUBLISHED)                                                            \
+    X(builtin_definition, 16, 32, UNPUBLISHED)                                                     \
+    X(builtin_self, 24, 40, UNPUBLISHED)                                                           \
     /* PyObject, PyVarObject, Include/object.h */                                                  \
     X(object_type, 8, 24, 472)                                                                     \
     X(object_var_count, 16, 32, 696)                                                               \
@@ -76,6 +88,7 @@
     X(type_basic_size, 32, 48, 512)                                                                \
     X(type_flags, 168, 184, 504)                                                                   \
     X(type_dict, 264, 280, UNPUBLISHED)                                                            \
+    X(type_base, 256, 272, UNPUBLISHED)                                                            \
     X(type_dict_offset, 288, 304, 520)                                                             \
     X(type_cached_keys, 888, 904, 536)                                                             \
     /* PyASCIIObject, PyCompactUnicodeObject, PyUnicodeObject, Include/cpython/unicodeobject.h */  \
@@ -91,6 +104,8 @@
     X(tuple_items, 32, 48, UNPUBLISHED)                                                            \
     /* PyListObject, Include/cpython/listobject.h */                                               \
     X(list_items, 24, 40, 576)                                                                     \
+    /* PyWeakReference, Include/cpython/weakrefobject.h */                                         \
+    X(weakref_object, 16, 32, UNPUBLISHED)                                                         \
     /* PyLongObject, Include/cpython/longintrepr.h */                                              \
     X(integer_tag, 16, 32, 672)                                                                    \
     X(integer_digits, 24, 40, 680)                                                                 \
@@ -121,7 +136,9 @@
     .line_table = LINE_TABLE_LOCATIONS, .code_reference = CODE_REFERENCE_TAGGED,                   \
     .entry_frames = ENTRY_FRAMES_OWNER, .evaluation_mark = MARK_ENTRY,                             \
     .dict_shape = DICT_SHAPE_LOG2, .local_names = LOCAL_NAMES_TOGETHER,                            \
-    .attributes = ATTRIBUTES_INLINE, .integer_shape = INTEGER_TAG, .opcodes = &opcodes_py3_15,     \
+    .attributes = ATTRIBUTES_INLINE, .integer_shape = INTEGER_TAG,                                 \
+    .await_shape = AWAIT_BELOW_NULL, .generator_states = {0, 2, 3, 4, 5},                          \
+    .tasks = task_layouts_py3_15, .opcodes = &opcodes_py3_15,                                      \
     .owner_entry = 3 /* FRAME_OWNED_BY_INTERPRETER */
 
 const struct layout layout_py3_15 = {

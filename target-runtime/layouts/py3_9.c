@@ -1,6 +1,7 @@
 /* CPython 3.9. Offsets of the x86-64 build, from the headers of 3.9.2 and 3.9.18. */
 #include "target-runtime/layout.h"
 #include "target-runtime/opcodes.h"
+#include "target-runtime/task_layout.h"
 
 const struct layout layout_py3_9 = {
     .label = "3.9",
@@ -18,6 +19,8 @@ const struct layout layout_py3_9 = {
     .attributes = ATTRIBUTES_DICT_OFFSET,
     .string_state = STRING_STATE_BITS,
     .integer_shape = INTEGER_SIZE,
+    .await_shape = AWAIT_STACK_TOP,
+    .tasks = task_layouts_py3_9,
     .opcodes = &opcodes_py3_9,
     .owner_entry = 255,
     .executing = 1,
@@ -55,6 +58,11 @@ const struct layout layout_py3_9 = {
             [LAYOUT_frame_object_globals] = LAYOUT_PLACE(48),
             [LAYOUT_frame_object_executing] = LAYOUT_PLACE(116), /* f_executing */
             [LAYOUT_locals_slots] = LAYOUT_PLACE(360),
+            [LAYOUT_frame_object_stack_top] = LAYOUT_PLACE(72),
+            [LAYOUT_frame_object_value_stack] = LAYOUT_PLACE(64),
+            /* PyGenObject, Include/genobject.h */
+            [LAYOUT_generator_frame] = LAYOUT_PLACE(16),
+            [LAYOUT_generator_running] = LAYOUT_PLACE(24),
             /* PyCodeObject, Include/cpython/code.h */
             [LAYOUT_code_argcount] = LAYOUT_PLACE(16),
             [LAYOUT_code_names] = LAYOUT_PLACE(64),
@@ -69,6 +77,13 @@ const struct layout layout_py3_9 = {
             [LAYOUT_code_cellvars] = LAYOUT_PLACE(88),
             /* PyFunctionObject, Include/funcobject.h */
             [LAYOUT_function_code] = LAYOUT_PLACE(16),
+            [LAYOUT_function_closure] = LAYOUT_PLACE(48),
+            /* PyMethodObject, Include/classobject.h; PyCFunctionObject,
+               Include/cpython/methodobject.h; PyCellObject, Include/cellobject.h */
+            [LAYOUT_method_function] = LAYOUT_PLACE(16),
+            [LAYOUT_method_self] = LAYOUT_PLACE(24),
+            [LAYOUT_builtin_definition] = LAYOUT_PLACE(16),
+            [LAYOUT_builtin_self] = LAYOUT_PLACE(24),
             /* PyObject, PyVarObject, Include/object.h */
             [LAYOUT_object_type] = LAYOUT_PLACE(8),
             [LAYOUT_object_var_count] = LAYOUT_PLACE(16),
@@ -76,6 +91,7 @@ const struct layout layout_py3_9 = {
             [LAYOUT_type_name] = LAYOUT_PLACE(24),
             [LAYOUT_type_basic_size] = LAYOUT_PLACE(32),
             [LAYOUT_type_flags] = LAYOUT_PLACE(168),
+            [LAYOUT_type_base] = LAYOUT_PLACE(256),
             [LAYOUT_type_dict_offset] = LAYOUT_PLACE(288),
             [LAYOUT_type_dict] = LAYOUT_PLACE(264),
             [LAYOUT_type_cached_keys] = LAYOUT_PLACE(864),
@@ -93,6 +109,8 @@ const struct layout layout_py3_9 = {
             [LAYOUT_tuple_items] = LAYOUT_PLACE(24),
             /* PyListObject, Include/cpython/listobject.h */
             [LAYOUT_list_items] = LAYOUT_PLACE(24),
+            /* PyWeakReference, Include/weakrefobject.h */
+            [LAYOUT_weakref_object] = LAYOUT_PLACE(16),
             /* PyLongObject, Include/longintrepr.h */
             [LAYOUT_integer_tag] = LAYOUT_PLACE(16),
             [LAYOUT_integer_digits] = LAYOUT_PLACE(24),

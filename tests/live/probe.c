@@ -141,6 +141,13 @@ static void probe_frame(void) {
     PLACE("frame.owner", _PyInterpreterFrame, owner);
     PLACE("frame.globals", _PyInterpreterFrame, f_globals);
     PLACE("locals.slots", _PyInterpreterFrame, localsplus);
+    PLACE("generator.state", PyGenObject, gi_frame_state);
+    PLACE("generator.iframe", PyGenObject, gi_iframe);
+#if SINCE(14)
+    PLACE("frame.stack_pointer", _PyInterpreterFrame, stackpointer);
+#else
+    PLACE("frame.stack_count", _PyInterpreterFrame, stacktop);
+#endif
 #if SINCE(13)
     PLACE("frame.executable", _PyInterpreterFrame, f_executable);
     PLACE("frame.instr_ptr", _PyInterpreterFrame, instr_ptr);
@@ -170,6 +177,16 @@ static void probe_frame(void) {
     PLACE("frame_object.executing", PyFrameObject, f_executing);
 #endif
     PLACE("locals.slots", PyFrameObject, f_localsplus);
+    PLACE("frame_object.value_stack", PyFrameObject, f_valuestack);
+    PLACE("generator.frame", PyGenObject, gi_frame);
+#if SINCE(10)
+    PLACE("frame_object.stack_depth", PyFrameObject, f_stackdepth);
+    PLACE("frame_object.executing", PyFrameObject, f_state);
+#else
+    PLACE("frame_object.stack_top", PyFrameObject, f_stacktop);
+    PLACE("frame_object.executing", PyFrameObject, f_executing);
+    PLACE("generator.running", PyGenObject, gi_running);
+#endif
 }
 #endif
 
@@ -215,6 +232,7 @@ static void probe_type(void) {
     PLACE("type.basic_size", PyTypeObject, tp_basicsize);
     PLACE("type.flags", PyTypeObject, tp_flags);
     PLACE("type.dict", PyTypeObject, tp_dict);
+    PLACE("type.base", PyTypeObject, tp_base);
     PLACE("type.dict_offset", PyTypeObject, tp_dictoffset);
     PLACE("type.cached_keys", PyHeapTypeObject, ht_cached_keys);
 }
@@ -229,13 +247,25 @@ static void probe_strings(void) {
     PLACE("unicode.legacy_data", PyUnicodeObject, data);
     PLACE("bytes.count", PyVarObject, ob_size);
     PLACE("bytes.data", PyBytesObject, ob_sval);
+}
+
+static void probe_callables(void) {
+    PLACE("function.code", PyFunctionObject, func_code);
+    PLACE("function.closure", PyFunctionObject, func_closure);
+    PLACE("method.function", PyMethodObject, im_func);
+    PLACE("method.self", PyMethodObject, im_self);
+    PLACE("builtin.definition", PyCFunctionObject, m_ml);
+    PLACE("builtin.self", PyCFunctionObject, m_self);
+    PLACE("cell.value", PyCellObject, ob_ref);
+}
+
+static void probe_collections(void) {
     PLACE("tuple.items", PyTupleObject, ob_item);
     PLACE("list.items", PyListObject, ob_item);
     PLACE("set.used", PySetObject, used);
     PLACE("set.mask", PySetObject, mask);
     PLACE("set.table", PySetObject, table);
-    PLACE("cell.value", PyCellObject, ob_ref);
-    PLACE("function.code", PyFunctionObject, func_code);
+    PLACE("weakref.object", PyWeakReference, wr_object);
 }
 
 static void probe_numbers(void) {
@@ -414,6 +444,8 @@ int main(void) {
     probe_type();
     probe_strings();
     probe_numbers();
+    probe_callables();
+    probe_collections();
     probe_dicts();
     probe_modules();
     probe_choices();

@@ -1,0 +1,44 @@
+/* Where an interpreter keeps its tasks: in sets of the module asyncio.tasks, and from 3.14 on in
+ * lists of its own. */
+#ifndef PYROMETER_TARGET_RUNTIME_TASK_LISTS_H
+#define PYROMETER_TARGET_RUNTIME_TASK_LISTS_H
+
+#include "reader/process.h"
+#include "target-runtime/task_reader.h"
+#include "target-runtime/walk.h"
+
+/* What the module asyncio.tasks of one interpreter holds; NULL what it does not. */
+struct task_sets {
+    uint64_t interpreter;
+    uint64_t module;
+    struct remote all;       /* _all_tasks, to 3.11: a WeakSet */
+    struct remote scheduled; /* _scheduled_tasks, from 3.12: the same */
+    struct remote eager;     /* _eager_tasks, from 3.12: a set */
+    struct remote current;   /* _current_tasks: a dict of loops and the tasks that they run */
+    uint32_t looks_to_come;  /* until it is looked for again */
+};
+
+struct task_lists {
+    const struct process *process; /* borrowed */
+    struct task_sets *sets;
+    size_t set_count;
+    size_t set_capacity;
+    struct asyncio_published published; /* from 3.14 */
+    bool has_published;
+    uint32_t publisher_looks; /* until it is looked for again */
+};
+
+/* Accepts zeroed lists. */
+void task_lists_deinit(struct task_lists *lists);
+
+/* Calls `visit` with every task there may be of the interpreters and threads of the look; some of
+ * them several times. What is met need not be a task any more. */
+enum status task_lists_each(struct task_lists *lists, struct task_reader *reader,
+                            const struct raw_look *threads, element_visit *visit,
+                            void *context) MUST_CHECK;
+/* The same with those that loops are running. */
+enum status task_lists_each_running(struct task_lists *lists, struct task_reader *reader,
+                                    const struct raw_look *threads, element_visit *visit,
+                                    void *context) MUST_CHECK;
+
+#endif

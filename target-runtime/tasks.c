@@ -1,0 +1,440 @@
+#include "target-runtime/tasks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/base/arena.h"
+#include "reader/memory_blocks.h"
+#include "target-runtime/coroutine.h"
+#include "target-runtime/task_lists.h"
+#include "target-runtime/task_parents.h"
+#include "target-runtime/task_reader.h"
+
+enum {
+    CHAIN_LIMIT = 4096, /* coroutines that await one another */
+    KINDS_LOOKS = 256,  /* how long it is believed what types are */
+    STATE_PENDING = 0,  /* Modules/_asynciomodule.c, fut_state */
+    NOTED_LIMIT = 256,  /* tasks that run at once */
+    TASK_BYTES = 256,   /* covers a TaskObj */
+};
+
+struct tasks {
+    struct task_reader reader;
+    struct memory blocks;
+    struct task_lists lists;
+    struct memory note_blocks; /* the few that tasks_note needs */
+    uint64_t noted[NOTED_LIMIT];
+    size_t noted_count;
+    struct task_look looks[2];
+    size_t newest; /* of them */
+    uint32_t look_count;
+    enum status status; /* of the look being taken */
+};
+
+/* ---- the look ---- */
+
+static void look_deinit(struct task_look *look) {
+    free(look->tasks);
+    free(look->frames);
+    free(look->parents);
+    free(look->index);
+    buffer_deinit(&look->texts);
+}
+
+static size_t place_of(const struct task_look *look, uint64_t at) {
+    size_t place =
+        (size_t)((at >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (look->index_count - 1);
+    while (look->index[place] != 0 && look->tasks[look->index[place] - 1].at != at) {
+        place = (place + 1) & (look->index_count - 1);
+    }
+    return place;
+}
+
+static void index_again(struct task_look *look) {
+    for (size_t i = 0; i < look->count; i++) {
+        look->index[place_of(look, look->tasks[i].at)] = (uint32_t)i + 1;
+    }
+}
+
+static void look_reset(struct task_look *look) {
+    look->count = 0;
+    look->frame_count = 0;
+    look->parent_count = 0;
+    buffer_clear(&look->texts);
+    if (look->index_count == 0) {
+        look->index_count = 256;
+        look->index = memory_zeroed(look->index_count, sizeof *look->index);
+    } else {
+        memset(look->index, 0, look->index_count * sizeof *look->index);
+    }
+}
+
+static void make_room(struct task_look *look) {
+    if (look->count == look->capacity) {
+        look->tasks =
+            memory_grow(look->tasks, sizeof *look->tasks, look->count + 1, &look->capacity);
+    }
+    if (look->count * 2 >= look->index_count) {
+        free(look->index);
+        look->index_count *= 2;
+        look->index = memory_zeroed(look->index_count, sizeof *look->index);
+        index_again(look);
+    }
+}
+
+static void push_task(struct task_look *look, const struct raw_task *task) {
+    make_room(look);
+    look->tasks[look->count] = *task;
+    look->index[place_of(look, task->at)] = (uint32_t)++look->count;
+}
+
+static void push_frame(struct task_look *look, const struct raw_frame *frame) {
+    if (look->frame_count == look->frame_capacity) {
+        look->frames = memory_grow(look->frames, sizeof *look->frames, look->frame_count + 1,
+                                   &look->frame_capacity);
+    }
+    look->frames[look->frame_count++] = *frame;
+}
+
+const struct raw_task *task_find(const struct task_look *look, uint64_t at) {
+    uint32_t found = look->index_count > 0 ? look->index[place_of(look, at)] : 0;
+    return found != 0 ? &look->tasks[found - 1] : NULL;
+}
+
+const char *task_name(const struct task_look *look, const struct raw_task *task) {
+    return look->texts.data + task->name_at;
+}
+
+/* ---- one task ---- */
+
+/* What is read of a task first. */
+struct head {
+    struct remote loop;
+    struct remote coroutine;
+    struct remote name;
+    bool is_pending;
+};
+
+static struct remote field_of(const struct task_reader *reader, const uint8_t *bytes,
+                              uint16_t field) {
+    return load_remote(bytes + reader->head_bytes + field);
+}
+
+static enum status read_head(const struct task_reader *reader, struct remote at, uint64_t size,
+                             struct head *out) {
+    const struct task_layout *row = task_reader_row(reader, size);
+    uint8_t bytes[TASK_BYTES];
+    if (row == NULL || size > sizeof bytes) {
+        return STATUS_BAD_LAYOUT;
+    }
+    enum status status = memory_read_one(reader->runtime.memory, at, bytes, (uint32_t)size);
+    if (status == STATUS_OK) {
+        out->loop = field_of(reader, bytes, row->loop);
+        out->coroutine = field_of(reader, bytes, row->coroutine);
+        out->name = field_of(reader, bytes, row->name);
+        out->is_pending = load_u32(bytes + reader->head_bytes + row->state) == STATE_PENDING;
+    }
+    return status;
+}
+
+/* Of a task made in Python; while it is pending its state is an attribute of the class. */
+static enum status read_python_head(const struct task_reader *reader, struct remote at,
+                                    struct head *out) {
+    const struct runtime *runtime = &reader->runtime;
+    struct remote state;
+    enum status status = attribute_find(runtime, at, "_coro", &out->coroutine);
+    if (status == STATUS_OK) {
+        status = attribute_find(runtime, at, "_loop", &out->loop);
+    }
+    if (status == STATUS_OK) {
+        status = attribute_find(runtime, at, "_name", &out->name);
+    }
+    if (status == STATUS_OK) {
+        status = attribute_find(runtime, at, "_state", &state);
+        out->is_pending = status == STATUS_NOT_FOUND;
+    }
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status read_name(struct task_reader *reader, struct remote name, struct buffer *out) {
+    enum object_kind kind;
+    uint64_t number;
+    enum status status = task_reader_kind(reader, name, &kind);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (kind != KIND_INTEGER) {
+        return object_text(&reader->runtime, name, out);
+    }
+    status = object_integer(&reader->runtime, name, &number);
+    if (status == STATUS_OK) {
+        buffer_printf(out, "Task-%llu", (unsigned long long)number);
+    }
+    return status;
+}
+
+/* The thread that runs a loop (Lib/asyncio/base_events.py, run_forever), where the loop is one of
+ * asyncio's own kind. */
+static uint64_t ident_of_loop(const struct task_reader *reader, struct remote loop) {
+    struct remote value;
+    uint64_t ident = 0;
+    bool is_known = attribute_find(&reader->runtime, loop, "_thread_id", &value) == STATUS_OK &&
+                    object_integer(&reader->runtime, value, &ident) == STATUS_OK;
+    return is_known ? ident : 0;
+}
+
+/* One coroutine of the chain; where it leads is in `*object`, NULL at the end. */
+static enum status follow_coroutine(struct tasks *tasks, struct raw_task *task, bool is_root,
+                                    struct remote *object) {
+    struct coroutine coroutine;
+    enum status status = coroutine_read(&tasks->reader.runtime, *object, &coroutine);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (is_root) {
+        task->root_frame = coroutine.frame.at;
+        task->root_code = coroutine.frame.code;
+        task->is_created = coroutine.state == COROUTINE_CREATED;
+    }
+    task->is_running = task->is_running || coroutine.state == COROUTINE_RUNNING;
+    if (coroutine.state != COROUTINE_RUNNING && coroutine.state != COROUTINE_ENDED) {
+        push_frame(&tasks->looks[tasks->newest], &coroutine.frame);
+    }
+    object->addr = coroutine.awaited.addr;
+    return STATUS_OK;
+}
+
+/* Follows what the task's coroutine awaits, from one to the next, to what is no coroutine. */
+static enum status follow_chain(struct tasks *tasks, struct raw_task *task) {
+    struct task_look *look = &tasks->looks[tasks->newest];
+    struct remote object = {task->coroutine};
+    enum status status = STATUS_OK;
+    task->first_frame = look->frame_count;
+    for (int i = 0; i < CHAIN_LIMIT && object.addr != 0 && status == STATUS_OK; i++) {
+        enum object_kind kind;
+        status = task_reader_kind(&tasks->reader, object, &kind);
+        if (status == STATUS_OK && kind == KIND_GENERATOR) {
+            status = follow_coroutine(tasks, task, i == 0, &object);
+        } else if (status == STATUS_OK && kind == KIND_WRAPPER) {
+            status = task_reader_inner(&tasks->reader, object, &object);
+        } else if (status == STATUS_OK) {
+            task->awaited = object.addr;
+            if (kind == KIND_FUTURE_ITERATOR) {
+                status = task_reader_inner(&tasks->reader, object, &object);
+                task->awaited = object.addr;
+            }
+            object.addr = 0;
+        }
+    }
+    task->frame_count = task->is_running ? 0 : look->frame_count - task->first_frame;
+    look->frame_count = task->first_frame + task->frame_count;
+    return status;
+}
+
+struct parent_visit {
+    struct task_look *look;
+    const struct raw_task *task;
+};
+
+static bool add_parent(void *context, struct remote parent) {
+    struct parent_visit *visit = context;
+    struct task_look *look = visit->look;
+    for (size_t i = visit->task->first_parent; i < look->parent_count; i++) {
+        if (look->parents[i] == parent.addr) {
+            return true;
+        }
+    }
+    if (look->parent_count == look->parent_capacity) {
+        look->parents = memory_grow(look->parents, sizeof *look->parents, look->parent_count + 1,
+                                    &look->parent_capacity);
+    }
+    look->parents[look->parent_count++] = parent.addr;
+    return true;
+}
+
+static enum status add_parents(struct tasks *tasks, struct raw_task *task) {
+    struct task_look *look = &tasks->looks[tasks->newest];
+    struct parent_visit visit = {look, task};
+    task->first_parent = look->parent_count;
+    enum status status =
+        task_parents_each(&tasks->reader, (struct remote){task->at}, add_parent, &visit);
+    task->parent_count = look->parent_count - task->first_parent;
+    return status;
+}
+
+static enum status read_task(struct tasks *tasks, struct remote at) {
+    struct task_look *look = &tasks->looks[tasks->newest];
+    struct raw_task task = {.at = at.addr, .name_at = look->texts.length};
+    struct head head = {.is_pending = false};
+    enum object_kind kind;
+    uint64_t size;
+    enum status status = kinds_find(&tasks->reader.kinds, &tasks->reader.runtime, at, &kind, &size);
+    if (status == STATUS_OK && kind == KIND_TASK) {
+        status = read_head(&tasks->reader, at, size, &head);
+    } else if (status == STATUS_OK && kind == KIND_PYTHON_TASK) {
+        status = read_python_head(&tasks->reader, at, &head);
+    }
+    if (status != STATUS_OK || !head.is_pending) {
+        return status;
+    }
+    task.loop = head.loop.addr;
+    task.loop_ident = ident_of_loop(&tasks->reader, head.loop);
+    task.coroutine = head.coroutine.addr;
+    status = read_name(&tasks->reader, head.name, &look->texts);
+    task.name_length = look->texts.length - task.name_at;
+    if (status == STATUS_OK) {
+        status = follow_chain(tasks, &task);
+    }
+    if (status == STATUS_OK) {
+        status = add_parents(tasks, &task);
+    }
+    if (status == STATUS_OK) {
+        push_task(look, &task);
+    }
+    return status;
+}
+
+static bool visit_task(void *context, struct remote at) {
+    struct tasks *tasks = context;
+    if (task_find(&tasks->looks[tasks->newest], at.addr) == NULL) {
+        enum status status = read_task(tasks, at);
+        bool is_fatal = status == STATUS_GONE || status == STATUS_NOT_PERMITTED;
+        tasks->status = is_fatal ? status : tasks->status;
+    }
+    return tasks->status == STATUS_OK;
+}
+
+static void visit_noted(struct tasks *tasks) {
+    for (size_t i = 0; i < tasks->noted_count && tasks->status == STATUS_OK; i++) {
+        visit_task(tasks, (struct remote){tasks->noted[i]});
+    }
+}
+
+/* The tasks that wait for those that are there, and so on. */
+static void visit_waiters(struct tasks *tasks) {
+    struct task_look *look = &tasks->looks[tasks->newest];
+    for (size_t i = 0; i < look->parent_count && tasks->status == STATUS_OK; i++) {
+        visit_task(tasks, (struct remote){look->parents[i]});
+    }
+}
+
+static bool note_task(void *context, struct remote at) {
+    struct tasks *tasks = context;
+    if (tasks->noted_count < NOTED_LIMIT) {
+        tasks->noted[tasks->noted_count++] = at.addr;
+    }
+    return tasks->noted_count < NOTED_LIMIT;
+}
+
+enum status tasks_note(struct tasks *tasks, const struct raw_look *threads) {
+    tasks->noted_count = 0;
+    if (threads == NULL) {
+        return STATUS_OK;
+    }
+    tasks->reader.runtime.memory = &tasks->note_blocks;
+    enum status status = memory_blocks_renew(&tasks->note_blocks);
+    if (status == STATUS_OK) {
+        status = task_lists_each_running(&tasks->lists, &tasks->reader, threads, note_task, tasks);
+    }
+    tasks->reader.runtime.memory = &tasks->blocks;
+    return status;
+}
+
+enum status tasks_look(struct tasks *tasks, const struct raw_look *threads, enum tasks_scope scope,
+                       const struct task_look **out) {
+    tasks->newest = 1 - tasks->newest;
+    look_reset(&tasks->looks[tasks->newest]);
+    *out = &tasks->looks[tasks->newest];
+    if (tasks->look_count++ % KINDS_LOOKS == 0) {
+        kinds_clear(&tasks->reader.kinds);
+    }
+    tasks->status = memory_blocks_renew(&tasks->blocks);
+    if (tasks->status != STATUS_OK) {
+        return tasks->status;
+    }
+    enum status status =
+        scope == TASKS_ALL
+            ? task_lists_each(&tasks->lists, &tasks->reader, threads, visit_task, tasks)
+            : task_lists_each_running(&tasks->lists, &tasks->reader, threads, visit_task, tasks);
+    if (scope == TASKS_RUNNING) {
+        visit_noted(tasks);
+    }
+    visit_waiters(tasks);
+    return status != STATUS_OK ? status : tasks->status;
+}
+
+/* ---- two looks ---- */
+
+static bool same_frames(const struct task_look *a, const struct raw_task *one,
+                        const struct task_look *b, const struct raw_task *other) {
+    if (one->frame_count != other->frame_count) {
+        return false;
+    }
+    for (size_t i = 0; i < one->frame_count; i++) {
+        const struct raw_frame *first = &a->frames[one->first_frame + i];
+        const struct raw_frame *second = &b->frames[other->first_frame + i];
+        if (first->at != second->at || first->code != second->code ||
+            first->position != second->position) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool same_parents(const struct task_look *a, const struct raw_task *one,
+                         const struct task_look *b, const struct raw_task *other) {
+    return one->parent_count == other->parent_count &&
+           (one->parent_count == 0 ||
+            memcmp(a->parents + one->first_parent, b->parents + other->first_parent,
+                   one->parent_count * sizeof *a->parents) == 0);
+}
+
+static bool same_task(const struct task_look *a, const struct raw_task *one,
+                      const struct task_look *b, const struct raw_task *other) {
+    return one->loop == other->loop && one->coroutine == other->coroutine &&
+           one->awaited == other->awaited && one->is_running == other->is_running &&
+           one->is_created == other->is_created && one->name_length == other->name_length &&
+           (one->name_length == 0 ||
+            memcmp(task_name(a, one), task_name(b, other), one->name_length) == 0) &&
+           same_frames(a, one, b, other) && same_parents(a, one, b, other);
+}
+
+bool tasks_confirm(struct tasks *tasks) {
+    struct task_look *now = &tasks->looks[tasks->newest];
+    const struct task_look *before = &tasks->looks[1 - tasks->newest];
+    bool is_all = now->count == before->count;
+    for (size_t i = 0; i < now->count; i++) {
+        const struct raw_task *other = task_find(before, now->tasks[i].at);
+        now->tasks[i].is_confirmed = other != NULL && same_task(now, &now->tasks[i], before, other);
+        is_all = is_all && now->tasks[i].is_confirmed;
+    }
+    return is_all;
+}
+
+/* ---- life ---- */
+
+struct tasks *tasks_create(const struct runtime *runtime, const struct process *process) {
+    struct tasks *tasks = memory_zeroed(1, sizeof *tasks);
+    tasks->reader.runtime = *runtime;
+    memory_open_blocks(&tasks->blocks, runtime->memory);
+    memory_open_blocks(&tasks->note_blocks, runtime->memory);
+    tasks->reader.runtime.memory = &tasks->blocks;
+    tasks->reader.head_bytes = LAYOUT_AT(runtime->layout, object, type) + 8;
+    tasks->lists.process = process;
+    look_reset(&tasks->looks[0]);
+    look_reset(&tasks->looks[1]);
+    return tasks;
+}
+
+void tasks_destroy(struct tasks *tasks) {
+    if (tasks == NULL) {
+        return;
+    }
+    look_deinit(&tasks->looks[0]);
+    look_deinit(&tasks->looks[1]);
+    task_lists_deinit(&tasks->lists);
+    kinds_deinit(&tasks->reader.kinds);
+    memory_close(&tasks->blocks);
+    memory_close(&tasks->note_blocks);
+    free(tasks);
+}

@@ -1,0 +1,85 @@
+/* The tasks of asyncio: what each is called, where it stands, what it waits for, and who waits for
+ * it. Read from the objects that the program itself keeps, in every version (Lib/asyncio/tasks.py,
+ * Modules/_asynciomodule.c), for every loop, also one that is not asyncio's own.
+ *
+ * A loop that runs changes these objects while they are read. Each look is taken by itself;
+ * tasks_confirm says which tasks of it were the same in the one before: those were all there, as
+ * told, at the instant between the two. */
+#ifndef PYROMETER_TARGET_RUNTIME_TASKS_H
+#define PYROMETER_TARGET_RUNTIME_TASKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profiler/base/buffer.h"
+#include "profiler/base/status.h"
+#include "reader/process.h"
+#include "target-runtime/runtime.h"
+#include "target-runtime/walk.h"
+
+struct raw_task {
+    uint64_t at; /* address of the task */
+    uint64_t loop;
+    uint64_t loop_ident; /* threading.get_ident() of the thread that runs it; 0 unknown */
+    uint64_t coroutine;
+    uint64_t root_frame; /* address of the coroutine's frame; 0: it has ended, or is none of ours */
+    uint64_t root_code;  /* of that frame */
+    uint64_t awaited;    /* the object that its innermost coroutine waits for; 0: none */
+    bool is_running;     /* its frames are on a thread's stack */
+    bool is_created;     /* it has not begun */
+    bool is_confirmed;
+    size_t name_at; /* into task_look.texts */
+    size_t name_length;
+    size_t first_frame;  /* into task_look.frames: the chain of awaits, outermost first */
+    size_t frame_count;  /* 0 while it runs */
+    size_t first_parent; /* into task_look.parents: the tasks that wait for it, by address */
+    size_t parent_count;
+};
+
+/* Tasks that have not ended. Borrowed until the look after the next. */
+struct task_look {
+    struct raw_task *tasks;
+    size_t count;
+    size_t capacity;
+    struct raw_frame *frames;
+    size_t frame_count;
+    size_t frame_capacity;
+    uint64_t *parents;
+    size_t parent_count;
+    size_t parent_capacity;
+    struct buffer texts;
+    uint32_t *index; /* task + 1 by address, open addressing */
+    size_t index_count;
+};
+
+enum tasks_scope {
+    TASKS_ALL,
+    TASKS_RUNNING, /* those that run, or ran when tasks_note was called; and who waits for them */
+};
+
+struct tasks;
+
+/* Both are borrowed and must outlive it. */
+struct tasks *tasks_create(const struct runtime *runtime, const struct process *process);
+/* Accepts NULL. */
+void tasks_destroy(struct tasks *tasks);
+
+/* Right before the stacks of threads are read: notes which tasks run. `threads` is an earlier look,
+ * or NULL. Statuses as of tasks_look. */
+enum status tasks_note(struct tasks *tasks, const struct raw_look *threads) MUST_CHECK;
+
+/* Takes a look, at the interpreters and threads of `threads`. OK also when there are none, and when
+ * some could not be read: these are left out. GONE, NOT_PERMITTED. */
+enum status tasks_look(struct tasks *tasks, const struct raw_look *threads, enum tasks_scope scope,
+                       const struct task_look **out) MUST_CHECK;
+
+/* Marks the tasks of the last look that were the same in the one before. True if all were. */
+bool tasks_confirm(struct tasks *tasks);
+
+/* The task at an address; NULL if it is not in the look. */
+const struct raw_task *task_find(const struct task_look *look, uint64_t at);
+/* Its name, not terminated, `name_length` bytes. */
+const char *task_name(const struct task_look *look, const struct raw_task *task);
+
+#endif
