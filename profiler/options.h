@@ -42,6 +42,7 @@ struct options {
     bool is_blocking;       /* stop the process for every look */
     bool waits_for_next;    /* VERB_TOP: when the process has ended */
     bool is_native;         /* native frames too */
+    bool is_async_aware;    /* stacks by task of asyncio */
     bool no_source;         /* leave the text of source files out */
     bool is_quiet;
     bool is_json;

@@ -14,6 +14,7 @@
 struct history {
     uint64_t serial;
     uint64_t epoch;
+    struct stack_id base; /* what they are on top of */
     struct raw_frame *raw;
     struct stack_id *stacks;
     size_t count;
@@ -83,7 +84,8 @@ static void give_up(struct climb *climb) {
 
 /* ---- what is the same as last time ---- */
 
-static struct history *history_of(struct resolve *resolve, const struct raw_thread *thread) {
+static struct history *history_of(struct resolve *resolve, const struct raw_thread *thread,
+                                  struct stack_id base) {
     while (resolve->history_count <= thread->slot) {
         if (resolve->history_count == resolve->history_capacity) {
             resolve->histories = memory_grow(resolve->histories, sizeof *resolve->histories,
@@ -93,9 +95,11 @@ static struct history *history_of(struct resolve *resolve, const struct raw_thre
     }
     struct history *history = &resolve->histories[thread->slot];
     uint64_t epoch = codes_epoch(resolve->codes);
-    if (history->serial != thread->serial || history->epoch != epoch) {
+    if (history->serial != thread->serial || history->epoch != epoch ||
+        history->base.id != base.id) {
         history->count = 0;
     }
+    history->base = base;
     history->serial = thread->serial;
     history->epoch = epoch;
     return history;
@@ -351,7 +355,7 @@ static bool bridge_gap(struct climb *climb, size_t depth, const struct step *ste
     climb->is_remembered = false;
     climb->resolved.flags |= SAMPLE_INFERRED;
     climb->resolved.stack =
-        bridge.depth > 0 ? climb->history->stacks[bridge.depth - 1] : (struct stack_id){0};
+        bridge.depth > 0 ? climb->history->stacks[bridge.depth - 1] : climb->history->base;
     for (size_t i = 0; i < bridge.count; i++) {
         climb->resolved.stack =
             trace_intern_stack(resolve->trace, climb->resolved.stack, bridge.callings[i].frame);
@@ -443,13 +447,15 @@ static bool lay_out(struct climb *climb, const struct raw_look *look,
     return below == NULL;
 }
 
-struct resolved resolve_stack(struct resolve *resolve, const struct raw_look *look,
-                              const struct raw_thread *thread, uint64_t now_ns) {
+struct resolved resolve_stack_on(struct resolve *resolve, const struct raw_look *look,
+                                 const struct raw_thread *thread, struct stack_id base,
+                                 uint64_t now_ns) {
     struct climb climb = {
         .resolve = resolve,
-        .history = history_of(resolve, join_bottom(look, thread)),
+        .history = history_of(resolve, join_bottom(look, thread), base),
         .is_cut = thread->is_cut,
         .now_ns = now_ns,
+        .resolved.stack = base,
     };
     bool is_complete = lay_out(&climb, look, thread) && thread->is_complete;
     climb.is_remembered = is_complete && !thread->is_cut;
@@ -467,6 +473,30 @@ struct resolved resolve_stack(struct resolve *resolve, const struct raw_look *lo
     note_collector(&climb, thread);
     climb_all(&climb);
     put_collector(&climb, climb.count - 1);
+    return climb.resolved;
+}
+
+struct resolved resolve_stack(struct resolve *resolve, const struct raw_look *look,
+                              const struct raw_thread *thread, uint64_t now_ns) {
+    return resolve_stack_on(resolve, look, thread, (struct stack_id){0}, now_ns);
+}
+
+struct function_id resolve_function(struct resolve *resolve, uint64_t code, uint64_t now_ns) {
+    const struct known *known = codes_find(resolve->codes, code, now_ns);
+    return known != NULL ? known->function : (struct function_id){0};
+}
+
+struct resolved resolve_awaits(struct resolve *resolve, const struct raw_frame *frames,
+                               size_t count, struct stack_id base, uint64_t now_ns) {
+    struct climb climb = {.resolve = resolve, .now_ns = now_ns, .resolved.stack = base};
+    for (size_t i = 0; i < count; i++) {
+        struct step step = step_of(&climb, &frames[i], 0);
+        if (step.known == NULL) {
+            give_up(&climb);
+            break;
+        }
+        put_step(&climb, &step);
+    }
     return climb.resolved;
 }
 

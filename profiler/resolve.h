@@ -46,6 +46,17 @@ struct resolved {
  * flags say so. */
 struct resolved resolve_stack(struct resolve *resolve, const struct raw_look *look,
                               const struct raw_thread *thread, uint64_t now_ns);
+/* The same on top of a stack that is there already (0: none). */
+struct resolved resolve_stack_on(struct resolve *resolve, const struct raw_look *look,
+                                 const struct raw_thread *thread, struct stack_id base,
+                                 uint64_t now_ns);
+/* The function whose code object is at an address; 0 if there is none. */
+struct function_id resolve_function(struct resolve *resolve, uint64_t code, uint64_t now_ns);
+/* Frames of coroutines that await one another, outermost first, on top of a stack: none of them is
+ * on a thread's stack, so that each is where it says. A frame <unverified> and the flag stand for
+ * what could not be read of them. */
+struct resolved resolve_awaits(struct resolve *resolve, const struct raw_frame *frames,
+                               size_t count, struct stack_id base, uint64_t now_ns);
 
 /* How the stack came about that was resolved last of this thread: for each frame of the look,
  * oldest first, the stack as it was with that frame on it (the same as before for one that is

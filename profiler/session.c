@@ -79,6 +79,7 @@ void session_refresh(struct session *session, struct trace *trace) {
 }
 
 void session_close(struct session *session) {
+    tasks_destroy(session->tasks);
     resolve_destroy(session->resolve);
     walk_destroy(session->walk);
     memory_close(&session->memory);
@@ -124,18 +125,38 @@ static void add_pause(struct histogram *pauses, uint64_t pause_ns) {
     }
 }
 
+void session_watch_tasks(struct session *session, enum tasks_scope scope) {
+    session->tasks = tasks_create(&session->runtime, session->process);
+    session->tasks_scope = scope;
+}
+
+static enum status look_at_all(struct session *session, const struct raw_look **out) {
+    enum status status = STATUS_OK;
+    if (session->tasks != NULL && session->tasks_scope == TASKS_RUNNING) {
+        status = tasks_note(session->tasks, session->last_look);
+    }
+    if (status == STATUS_OK) {
+        status = walk_look(session->walk, out);
+        session->last_look = *out;
+    }
+    if (status == STATUS_OK && session->tasks != NULL) {
+        status = tasks_look(session->tasks, *out, session->tasks_scope, &session->task_look);
+    }
+    return status;
+}
+
 enum status session_look(struct session *session, struct histogram *pauses,
                          const struct raw_look **out) {
     uint64_t pause_ns;
     if (session->stopper == NULL) {
-        return walk_look(session->walk, out);
+        return look_at_all(session, out);
     }
     enum status status = stopper_stop(session->stopper, &pause_ns);
     if (status != STATUS_OK) {
         add_pause(pauses, pause_ns);
         return status;
     }
-    status = walk_look(session->walk, out);
+    status = look_at_all(session, out);
     enum status held = stopper_continue(session->stopper, &pause_ns);
     add_pause(pauses, pause_ns);
     return held != STATUS_OK ? held : status;

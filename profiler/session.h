@@ -13,6 +13,7 @@
 #include "reader/process.h"
 #include "reader/stopper.h"
 #include "target-runtime/runtime.h"
+#include "target-runtime/tasks.h"
 #include "target-runtime/walk.h"
 
 struct session {
@@ -26,6 +27,10 @@ struct session {
     bool is_noted;
     bool is_fork;            /* of its parent's threads only one has come along */
     struct stopper *stopper; /* borrowed; NULL: the target runs while it is looked at */
+    struct tasks *tasks;     /* NULL: nobody asked for them */
+    enum tasks_scope tasks_scope;
+    const struct task_look *task_look; /* of the last look */
+    const struct raw_look *last_look;
 };
 
 /* Attaches once. Statuses as of memory_open_live and runtime_attach. `out` must not move until it
@@ -57,6 +62,9 @@ enum status session_wait(struct session *out, const struct process *process, str
 
 /* From now on the target is stopped by `stopper` (borrowed) for every look. */
 void session_block(struct session *session, struct stopper *stopper);
+
+/* From now on every look is also one at the tasks, right behind that at the threads. */
+void session_watch_tasks(struct session *session, enum tasks_scope scope);
 
 /* Takes a look, with the target stopped if it is to be: then the pause is added to `pauses`, and
  * the status may also be NOT_HELD (the look is worth nothing, others may be) or INTERNAL. Otherwise

@@ -149,6 +149,7 @@
     X(tuple, items, 8, REQUIRED)                                                                   \
     /* PyListObject */                                                                             \
     X(list, items, 8, REQUIRED)                                                                    \
+    /* PyWeakReference */                                                                          \
     X(weakref, object, 8, REQUIRED)                                                                \
     /* PyLongObject: ob_size up to 3.11, lv_tag from 3.12 */                                       \
     X(integer, tag, 8, REQUIRED)                                                                   \
