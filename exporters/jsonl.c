@@ -75,7 +75,7 @@ static void write_end(const struct trace *trace, FILE *out) {
 static const char *const kind_names[] = {
     [FRAME_PYTHON] = NULL, /* what is not said */
     [FRAME_MISSING] = "missing", [FRAME_UNVERIFIED] = "unverified", [FRAME_COLLECTOR] = "collector",
-    [FRAME_HOLDER] = "holder",   [FRAME_NATIVE] = "native",
+    [FRAME_HOLDER] = "holder",   [FRAME_NATIVE] = "native",         [FRAME_TASK] = "task",
 };
 
 static char *frame_text(const struct trace *trace, uint32_t id) {

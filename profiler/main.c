@@ -55,6 +55,7 @@ static enum status sample(struct profile *profile, const struct process *process
         .is_native = options->is_native,
         .lists_opcodes = options->lists_opcodes,
         .hides_collector = options->hides_collector,
+        .by_task = options->is_async_aware,
         .keep_waiting = options->verb == VERB_RUN,
         .follows = options->follows,
         .sinks = sinks,

@@ -494,6 +494,12 @@ static enum status parse_verb(struct options *out, enum verb verb, int argc, cha
                              ? "--native stacks are exact already; leave --blocking out"
                              : "--live does not show native stacks; leave --native out");
     }
+    if (status == STATUS_OK && out->is_native && out->is_async_aware && verb != VERB_DUMP) {
+        return error_set(
+            error, STATUS_USAGE,
+            "stacks by task have no native frames yet; leave --native or --async-aware "
+            "out");
+    }
     if (status == STATUS_OK && draft.is_live) {
         out->verb = VERB_TOP;
         return out->output_count == 0 && draft.flag_format == NULL

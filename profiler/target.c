@@ -55,6 +55,10 @@ static enum status finish_attaching(struct target *target, enum status status,
     }
     target->roster = roster_create(&target->session, run->trace, &run->plan->filter);
     target->activity = activity_create((int)target->process->pid);
+    if (run->plan->by_task) {
+        session_watch_tasks(&target->session, TASKS_RUNNING);
+        target->placing = placing_create(&target->session, run->trace);
+    }
     if (run->plan->is_blocking) {
         status = block(target, error);
     } else if (run->plan->is_native) {
@@ -90,10 +94,12 @@ void target_detach(struct target *target) {
     native_destroy(target->native);
     roster_destroy(target->roster);
     activity_destroy(target->activity);
+    placing_destroy(target->placing);
     session_close(&target->session);
     target->roster = NULL;
     target->activity = NULL;
     target->native = NULL;
+    target->placing = NULL;
 }
 
 static void close_stopper(struct target *target) {
@@ -165,14 +171,27 @@ static enum status push_sample(struct run *run, const struct sample *sample) {
     return status;
 }
 
+/* The stack to show of a thread: all of it, or by task. */
 static struct resolved resolve_thread(struct target *target, const struct raw_look *look,
                                       const struct raw_thread *thread, struct member member,
                                       uint64_t now_ns) {
-    if (target->native == NULL) {
-        return resolve_stack(target->session.resolve, look, thread, now_ns);
+    struct resolve *resolve = target->session.resolve;
+    struct placed placed;
+    if (target->native != NULL) {
+        uint32_t tid = trace_thread(target->run->trace, member.thread)->tid;
+        return native_stack(target->native, look, (size_t)(thread - look->threads), (pid_t)tid,
+                            now_ns);
     }
-    uint32_t tid = trace_thread(target->run->trace, member.thread)->tid;
-    return native_stack(target->native, look, (size_t)(thread - look->threads), (pid_t)tid, now_ns);
+    if (target->placing == NULL) {
+        return resolve_stack(resolve, look, thread, now_ns);
+    }
+    placing_place(target->placing, look, thread, member.thread, now_ns, &placed);
+    if (placed.part.frame_count == 0) {
+        return (struct resolved){.stack = placed.base};
+    }
+    struct resolved resolved = resolve_stack_on(resolve, look, &placed.part, placed.base, now_ns);
+    resolved.doubt_depth += placed.below;
+    return resolved;
 }
 
 static enum status take_thread(struct target *target, const struct raw_look *look,

@@ -10,6 +10,7 @@
 #include "profiler/base/status.h"
 #include "profiler/model/trace.h"
 #include "profiler/native.h"
+#include "profiler/placing.h"
 #include "profiler/roster.h"
 #include "profiler/sampler.h"
 #include "profiler/session.h"
@@ -36,6 +37,7 @@ struct target {
     struct session session;        /* zeroed while it is not attached */
     struct roster *roster;         /* NULL while it is not attached */
     struct activity *activity;     /* the same */
+    struct placing *placing;       /* NULL unless stacks are by task */
     struct stopper stopper;        /* zeroed unless the plan is blocking or native */
     struct native *native;         /* NULL unless it is attached and the plan is native */
     uint64_t look_samples;         /* that the last look gave */

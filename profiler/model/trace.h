@@ -28,8 +28,9 @@ enum frame_kind {
     FRAME_COLLECTOR,  /* the garbage collector; above it are finalizers that it calls */
     FRAME_HOLDER,     /* at the root: a thread that others waited for, whose stack follows */
     FRAME_NATIVE,     /* machine code; or stands for such frames that could not be had */
+    FRAME_TASK,       /* a task, below its coroutines; or what an event loop does without one */
 };
-enum { FRAME_KINDS = FRAME_NATIVE + 1 };
+enum { FRAME_KINDS = FRAME_TASK + 1 };
 
 /* A function: all code objects with the same name, file and first line. */
 struct trace_function {

@@ -181,10 +181,8 @@ static void probe_frame(void) {
     PLACE("generator.frame", PyGenObject, gi_frame);
 #if SINCE(10)
     PLACE("frame_object.stack_depth", PyFrameObject, f_stackdepth);
-    PLACE("frame_object.executing", PyFrameObject, f_state);
 #else
     PLACE("frame_object.stack_top", PyFrameObject, f_stacktop);
-    PLACE("frame_object.executing", PyFrameObject, f_executing);
     PLACE("generator.running", PyGenObject, gi_running);
 #endif
 }
