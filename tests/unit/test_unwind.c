@@ -37,7 +37,11 @@ struct board {
 
 static struct board *board;
 
+#ifdef __clang__
+#define DEEP __attribute__((noinline))
+#else
 #define DEEP __attribute__((noinline, noclone))
+#endif
 
 static DEEP int wait_below(int depth) {
     if (depth == 0) {
