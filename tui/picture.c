@@ -167,7 +167,8 @@ static void draw_selection(const struct view *view, struct grid *grid) {
 enum tab_form { TAB_WIDE, TAB_CLOSE, TAB_SHORT };
 
 static int format_tab(int panel, enum tab_form form, char out[48]) {
-    char number[2] = {panel < 10 ? (char)('0' + (panel + 1) % 10) : (char)panels[panel]->key, 0};
+    int key = panel < 10 ? '0' + (int)(panel + 1) % 10 : (int)panels[panel]->key;
+    char number[2] = {(char)key, 0};
     const char *name = panels[panel]->name;
     switch (form) {
     case TAB_WIDE: return snprintf(out, 48, " %s %s ", number, name);
