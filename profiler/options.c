@@ -227,6 +227,9 @@ const struct option_row option_rows[] = {
     {0, "wait", NULL, VERB_TOP,
      "when the process has ended, go on with the next one that runs the same command",
      FLAG(waits_for_next)},
+    {0, "locals", NULL, VERB_DUMP,
+     "with the values of local variables: think of the secrets that may be in them",
+     FLAG(has_locals)},
     {0, "json", NULL, VERB_DUMP, "print JSON", FLAG(is_json)},
     {'q', "quiet", NULL, VERBS_ANY, "no progress, no closing line", FLAG(is_quiet)},
     {'h', "help", NULL, VERBS_ANY, "this help", .set = set_help},
@@ -493,6 +496,10 @@ static enum status parse_verb(struct options *out, enum verb verb, int argc, cha
                          out->is_blocking
                              ? "--native stacks are exact already; leave --blocking out"
                              : "--live does not show native stacks; leave --native out");
+    }
+    if (status == STATUS_OK && out->is_native && out->has_locals) {
+        return error_set(error, STATUS_USAGE,
+                         "native stacks have no values; leave --native or --locals out");
     }
     if (status == STATUS_OK && out->is_native && out->is_async_aware && verb != VERB_DUMP) {
         return error_set(

@@ -46,6 +46,7 @@ struct options {
     bool no_source;         /* leave the text of source files out */
     bool is_quiet;
     bool is_json;
+    bool has_locals; /* VERB_DUMP: with the values of local variables */
 };
 
 /* Parses. USAGE with what is wrong, and where. Everything in `out` is borrowed from argv or

@@ -486,6 +486,12 @@ struct function_id resolve_function(struct resolve *resolve, uint64_t code, uint
     return known != NULL ? known->function : (struct function_id){0};
 }
 
+struct function_id resolve_shown_function(struct resolve *resolve, uint64_t code, uint64_t now_ns) {
+    const struct known *known = codes_find(resolve->codes, code, now_ns);
+    bool is_shown = known != NULL && !known->code.is_hidden;
+    return is_shown ? known->function : (struct function_id){0};
+}
+
 struct resolved resolve_awaits(struct resolve *resolve, const struct raw_frame *frames,
                                size_t count, struct stack_id base, uint64_t now_ns) {
     struct climb climb = {.resolve = resolve, .now_ns = now_ns, .resolved.stack = base};

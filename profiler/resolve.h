@@ -52,6 +52,8 @@ struct resolved resolve_stack_on(struct resolve *resolve, const struct raw_look 
                                  uint64_t now_ns);
 /* The function whose code object is at an address; 0 if there is none. */
 struct function_id resolve_function(struct resolve *resolve, uint64_t code, uint64_t now_ns);
+/* The same, but 0 for one that is none of the program's, which no stack shows. */
+struct function_id resolve_shown_function(struct resolve *resolve, uint64_t code, uint64_t now_ns);
 /* Frames of coroutines that await one another, outermost first, on top of a stack: none of them is
  * on a thread's stack, so that each is where it says. A frame <unverified> and the flag stand for
  * what could not be read of them. */

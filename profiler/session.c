@@ -145,18 +145,32 @@ static enum status look_at_all(struct session *session, const struct raw_look **
     return status;
 }
 
+static enum status look_and_visit(struct session *session, session_visit *visit, void *context,
+                                  const struct raw_look **out) {
+    enum status status = look_at_all(session, out);
+    if (status == STATUS_OK && visit != NULL) {
+        visit(context, *out);
+    }
+    return status;
+}
+
 enum status session_look(struct session *session, struct histogram *pauses,
                          const struct raw_look **out) {
+    return session_look_with(session, pauses, NULL, NULL, out);
+}
+
+enum status session_look_with(struct session *session, struct histogram *pauses,
+                              session_visit *visit, void *context, const struct raw_look **out) {
     uint64_t pause_ns;
     if (session->stopper == NULL) {
-        return look_at_all(session, out);
+        return look_and_visit(session, visit, context, out);
     }
     enum status status = stopper_stop(session->stopper, &pause_ns);
     if (status != STATUS_OK) {
         add_pause(pauses, pause_ns);
         return status;
     }
-    status = look_at_all(session, out);
+    status = look_and_visit(session, visit, context, out);
     enum status held = stopper_continue(session->stopper, &pause_ns);
     add_pause(pauses, pause_ns);
     return held != STATUS_OK ? held : status;

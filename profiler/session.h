@@ -72,6 +72,13 @@ void session_watch_tasks(struct session *session, enum tasks_scope scope);
 enum status session_look(struct session *session, struct histogram *pauses,
                          const struct raw_look **out) MUST_CHECK;
 
+/* The same; `visit` is called with a look that came off while the target, if it is stopped for it,
+ * still is. */
+typedef void session_visit(void *context, const struct raw_look *look);
+enum status session_look_with(struct session *session, struct histogram *pauses,
+                              session_visit *visit, void *context,
+                              const struct raw_look **out) MUST_CHECK;
+
 /* Whether the process runs another program than when the session was opened. */
 bool session_is_stale(const struct session *session);
 

@@ -191,6 +191,12 @@ static pid_t inner_id(pid_t pid, pid_t tid) {
     return (pid_t)id;
 }
 
+/* The number behind a name in /proc/PID/task/TID/status; 0 if it is not there. */
+static uint64_t status_number(const char *status, const char *name) {
+    const char *line = strstr(status, name);
+    return line != NULL ? strtoull(line + strlen(name), NULL, 10) : 0;
+}
+
 bool process_thread_state(pid_t pid, pid_t tid, struct thread_state *out) {
     char path[PROC_PATH_BYTES];
     struct buffer text = {0};
@@ -202,6 +208,9 @@ bool process_thread_state(pid_t pid, pid_t tid, struct thread_state *out) {
     bool is_known = state != NULL && sscanf(state, " State: %c", &out->letter) == 1 &&
                     line != NULL && sscanf(line, " TracerPid: %d", &tracer) == 1;
     out->tracer = tracer;
+    out->switches = is_known ? status_number(text.data, "\nvoluntary_ctxt_switches:") +
+                                   status_number(text.data, "\nnonvoluntary_ctxt_switches:")
+                             : 0;
     buffer_deinit(&text);
     return is_known;
 }

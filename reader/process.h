@@ -60,6 +60,9 @@ size_t process_threads(const struct process *process, struct thread_ids **out);
 struct thread_state {
     char letter;  /* R, S, D, T (stopped), t (held by its tracer), Z, X: proc(5) */
     pid_t tracer; /* who traces it; 0: nobody, or nobody in our pid namespace */
+    /* How often it has left a CPU. One that was on none before and after, and has left none in
+     * between, has not run in between. */
+    uint64_t switches;
 };
 
 /* False when the thread is not there. */

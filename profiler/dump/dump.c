@@ -19,7 +19,10 @@ static bool wants_tasks(const struct options *options) {
 static enum status take(const struct options *options, struct trace *trace, struct dumped *out,
                         struct error *error) {
     struct process process;
-    const struct take_plan plan = {&options->filter, options->is_blocking, options->is_native};
+    const struct take_plan plan = {.filter = &options->filter,
+                                   .is_blocking = options->is_blocking,
+                                   .is_native = options->is_native,
+                                   .has_locals = options->has_locals};
     enum status status = process_open(&process, options->pid, error);
     if (status != STATUS_OK) {
         return status;

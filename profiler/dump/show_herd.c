@@ -71,7 +71,11 @@ static void append_group(const struct trace *trace, const struct herd *herd,
     append_state(members, group->count, out);
     buffer_printf(out, "\n");
     append_members(trace, members, group, out);
-    show_stack(trace, members[0].thread, out);
+    struct dumped_thread shown = *members[0].thread;
+    if (group->count > 1) {
+        shown.inspected = (struct inspected){0}; /* they are of one thread, not of all */
+    }
+    show_stack(trace, &shown, out);
 }
 
 void show_herd_text(const struct trace *trace, const struct herd *herd, struct buffer *out) {

@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "profiler/dump/show.h"
 #include "profiler/dump/source_line.h"
 
@@ -37,11 +39,40 @@ static cJSON *frame_json(const struct trace *trace, struct frame_id id) {
     return json;
 }
 
-static void add_frames(cJSON *json, const struct trace *trace, struct stack_id leaf) {
-    cJSON *frames = cJSON_AddArrayToObject(json, "frames");
-    for (struct stack_id at = leaf; at.id != 0; at = trace_stack(trace, at)->parent) {
-        cJSON_AddItemToArray(frames, frame_json(trace, trace_stack(trace, at)->frame));
+static const char *state_name(enum inspected_state state) {
+    switch (state) {
+    case INSPECTED_EXACT: return "exact";
+    case INSPECTED_INEXACT: return "inexact";
+    case INSPECTED_GONE: return "gone";
+    case INSPECTED_UNREADABLE: break;
     }
+    return "unreadable";
+}
+
+static void add_locals(cJSON *json, const struct inspected_frame *frame) {
+    cJSON_AddStringToObject(json, "locals_state", state_name(frame->state));
+    cJSON *locals = cJSON_AddArrayToObject(json, "locals");
+    for (size_t i = 0; i < frame->locals.count; i++) {
+        cJSON *local = cJSON_CreateObject();
+        cJSON_AddStringToObject(local, "name", frame->locals.all[i].name.data);
+        cJSON_AddStringToObject(local, "value", frame->locals.all[i].value.data);
+        cJSON_AddItemToArray(locals, local);
+    }
+}
+
+/* Leaf first. */
+static void add_frames(cJSON *json, const struct trace *trace, const struct dumped_thread *dumped) {
+    cJSON *frames = cJSON_AddArrayToObject(json, "frames");
+    uint32_t depth;
+    struct stack_id *path = trace_path(trace, dumped->stack, &depth);
+    for (uint32_t at = depth; at > 0; at--) {
+        cJSON *frame = frame_json(trace, trace_stack(trace, path[at - 1])->frame);
+        if (at - 1 < dumped->inspected.count) {
+            add_locals(frame, &dumped->inspected.frames[at - 1]);
+        }
+        cJSON_AddItemToArray(frames, frame);
+    }
+    free(path);
 }
 
 static cJSON *thread_json(const struct trace *trace, const struct dumped_thread *dumped) {
@@ -56,7 +87,7 @@ static cJSON *thread_json(const struct trace *trace, const struct dumped_thread 
     }
     cJSON_AddBoolToObject(json, "complete", (dumped->flags & SAMPLE_TRUNCATED) == 0);
     cJSON_AddBoolToObject(json, "verified", (dumped->flags & SAMPLE_UNVERIFIED) == 0);
-    add_frames(json, trace, dumped->stack);
+    add_frames(json, trace, dumped);
     return json;
 }
 

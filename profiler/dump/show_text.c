@@ -75,13 +75,43 @@ static void append_frame(const struct trace *trace, struct frame_id id, struct b
     buffer_printf(out, "\n");
 }
 
+/* ---- values ---- */
+
+static void append_locals(const struct frame_locals *locals, struct buffer *out) {
+    for (size_t i = 0; i < locals->count; i++) {
+        buffer_printf(out, "      ");
+        text_append_escaped(out, locals->all[i].name.data, "");
+        buffer_printf(out, " = ");
+        text_append_escaped(out, locals->all[i].value.data, "");
+        buffer_printf(out, "\n");
+    }
+    if (locals->is_cut) {
+        buffer_printf(out, "      ...\n");
+    }
+}
+
+static void append_inspected(const struct inspected *inspected, uint32_t at, struct buffer *out) {
+    if (at >= inspected->count) {
+        return;
+    }
+    const struct inspected_frame *frame = &inspected->frames[at];
+    switch (frame->state) {
+    case INSPECTED_EXACT: break;
+    case INSPECTED_INEXACT: buffer_printf(out, "      (read while it ran)\n"); break;
+    case INSPECTED_UNREADABLE: buffer_printf(out, "      " REPR_UNREADABLE "\n"); break;
+    case INSPECTED_GONE: buffer_printf(out, "      <gone>\n"); break;
+    }
+    append_locals(&frame->locals, out);
+}
+
 /* ---- threads ---- */
 
 void show_stack(const struct trace *trace, const struct dumped_thread *dumped, struct buffer *out) {
     uint32_t depth;
-    struct stack_id *path = take_path(trace, dumped->stack, &depth);
+    struct stack_id *path = trace_path(trace, dumped->stack, &depth);
     for (uint32_t at = 0; at < depth; at++) {
         append_frame(trace, trace_stack(trace, path[at])->frame, out);
+        append_inspected(&dumped->inspected, at, out);
     }
     free(path);
 }

@@ -21,7 +21,10 @@ struct looker {
     struct stopper stopper; /* zeroed unless the plan is blocking or native */
     struct native *native;  /* NULL unless the plan is native */
     struct roster *roster;
-    struct trace *trace; /* borrowed */
+    struct inspection *inspection; /* NULL: no values are asked for */
+    struct trace *trace;           /* borrowed, as are the rest */
+    const struct take_plan *plan;
+    struct dumped_process *out;
 };
 
 /* ---- taking ---- */
@@ -34,6 +37,15 @@ static bool is_all_verified(const struct dumped_thread *threads, size_t count) {
         }
     }
     return true;
+}
+
+static void forget_threads(struct dumped_process *dumped) {
+    for (size_t i = 0; i < dumped->thread_count; i++) {
+        inspect_free(&dumped->threads[i].inspected);
+    }
+    free(dumped->threads);
+    dumped->threads = NULL;
+    dumped->thread_count = 0;
 }
 
 static struct resolved resolve_thread(struct looker *looker, const struct raw_look *look,
@@ -51,22 +63,11 @@ static struct resolved resolve_thread(struct looker *looker, const struct raw_lo
     return resolved;
 }
 
-/* One look; replaces what an earlier one gave. */
-static enum status look_once(struct looker *looker, struct dumped_thread **out, size_t *count_out) {
-    const struct raw_look *look;
-    struct session *session = &looker->session;
-    uint64_t now_ns = clock_monotonic_ns();
-    enum status status = session_look(session, &looker->trace->pauses, &look);
-    if (status == STATUS_OK) {
-        status = resolve_check(session->resolve, look, now_ns);
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    roster_meet(looker->roster, look, now_ns);
-    free(*out);
-    *out = memory_zeroed(look->thread_count + 1, sizeof **out);
-    *count_out = 0;
+/* Resolves the threads of a look that are wanted; replaces what an earlier one gave. */
+static void note_threads(struct looker *looker, const struct raw_look *look, uint64_t now_ns) {
+    struct dumped_process *out = looker->out;
+    forget_threads(out);
+    out->threads = memory_zeroed(look->thread_count + 1, sizeof *out->threads);
     for (size_t i = 0; i < look->thread_count; i++) {
         const struct raw_thread *thread = &look->threads[i];
         struct member member = roster_member(looker->roster, join_bottom(look, thread), true);
@@ -77,12 +78,88 @@ static enum status look_once(struct looker *looker, struct dumped_thread **out, 
             continue;
         }
         struct resolved resolved = resolve_thread(looker, look, i, member, now_ns);
-        (*out)[(*count_out)++] = (struct dumped_thread){.thread = member.thread,
-                                                        .stack = resolved.stack,
-                                                        .flags = resolved.flags,
-                                                        .has_doubts = resolved.has_doubts};
+        out->threads[out->thread_count++] =
+            (struct dumped_thread){.thread = member.thread,
+                                   .stack = resolved.stack,
+                                   .flags = resolved.flags,
+                                   .has_doubts = resolved.has_doubts,
+                                   .place = i};
     }
-    return STATUS_OK;
+}
+
+static void read_values(void *context, const struct raw_look *look) {
+    const struct looker *looker = context;
+    for (size_t i = 0; i < look->thread_count && looker->inspection != NULL; i++) {
+        inspect_read(looker->inspection, look, &look->threads[i]);
+    }
+}
+
+static struct thread_state kernel_state_of(const struct looker *looker,
+                                           const struct dumped_thread *dumped) {
+    struct thread_state state = {0};
+    uint32_t tid = trace_thread(looker->trace, dumped->thread)->tid;
+    if (!process_thread_state(looker->session.process->pid, (pid_t)tid, &state)) {
+        state.letter = 'R'; /* who knows */
+    }
+    return state;
+}
+
+/* Whether a thread has surely not run in between. */
+static bool has_slept(const struct thread_state *before, const struct thread_state *after) {
+    return before->letter != 'R' && after->letter != 'R' && before->switches == after->switches;
+}
+
+/* The values of the threads of this look: read while the target stood still, or else now. */
+static void take_values(struct looker *looker, const struct raw_look *look, uint64_t now_ns) {
+    for (size_t i = 0; i < looker->out->thread_count; i++) {
+        struct dumped_thread *dumped = &looker->out->threads[i];
+        /* Those that run in its calls, in other interpreters, are not inspected. */
+        const struct raw_thread *thread = join_bottom(look, &look->threads[dumped->place]);
+        if (!looker->plan->is_blocking) {
+            dumped->before = kernel_state_of(looker, dumped);
+            inspect_read(looker->inspection, look, thread);
+        }
+        inspect_take(looker->inspection, looker->trace, look, thread, dumped->stack, now_ns,
+                     &dumped->inspected);
+    }
+}
+
+/* One more look, at what became of the frames that were inspected. */
+static enum status check_values(struct looker *looker) {
+    const struct raw_look *look;
+    enum status status = session_look(&looker->session, &looker->trace->pauses, &look);
+    for (size_t i = 0; i < looker->out->thread_count && status == STATUS_OK; i++) {
+        struct dumped_thread *dumped = &looker->out->threads[i];
+        struct thread_state now = kernel_state_of(looker, dumped);
+        bool is_shown_as_it_was = (dumped->flags & SAMPLE_MENDED) == 0;
+        inspect_check(&dumped->inspected, look,
+                      has_slept(&dumped->before, &now) && is_shown_as_it_was);
+    }
+    return status;
+}
+
+/* One look; if it is the last, or there is nothing more to learn, with the values. */
+static enum status look_once(struct looker *looker, bool is_last, bool *is_over) {
+    const struct raw_look *look;
+    uint64_t now_ns = clock_monotonic_ns();
+    enum status status =
+        session_look_with(&looker->session, &looker->trace->pauses,
+                          looker->plan->is_blocking ? read_values : NULL, looker, &look);
+    if (status == STATUS_OK) {
+        status = resolve_check(looker->session.resolve, look, now_ns);
+    }
+    *is_over = status != STATUS_OK && status != STATUS_NOT_HELD;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    roster_meet(looker->roster, look, now_ns);
+    note_threads(looker, look, now_ns);
+    *is_over = is_last || is_all_verified(looker->out->threads, looker->out->thread_count);
+    if (!*is_over || looker->inspection == NULL) {
+        return STATUS_OK;
+    }
+    take_values(looker, look, now_ns);
+    return looker->plan->is_blocking ? STATUS_OK : check_values(looker);
 }
 
 /* The main thread first, then by thread id. */
@@ -98,20 +175,18 @@ static int compare_threads(const void *a, const void *b, void *context) {
 }
 
 /* A look that was not held is taken again; one that was is final. */
-static enum status look_until_verified(struct looker *looker, const struct take_plan *plan,
-                                       struct dumped_process *out) {
-    looker->roster = roster_create(&looker->session, looker->trace, plan->filter);
+static enum status look_until_verified(struct looker *looker) {
+    struct session *session = &looker->session;
+    looker->roster = roster_create(session, looker->trace, looker->plan->filter);
+    looker->inspection = looker->plan->has_locals ? inspect_begin(session) : NULL;
     enum status status = STATUS_OK;
-    for (int looks = 0; looks < LOOKS && !signals_want_stop(); looks++) {
-        status = look_once(looker, &out->threads, &out->thread_count);
-        bool is_over = status == STATUS_OK ? is_all_verified(out->threads, out->thread_count)
-                                           : status != STATUS_NOT_HELD;
-        if (is_over) {
-            break;
-        }
+    bool is_over = false;
+    for (int looks = 1; looks <= LOOKS && !is_over; looks++) {
+        status = look_once(looker, looks == LOOKS || signals_want_stop(), &is_over);
     }
     roster_read_names(looker->roster, clock_monotonic_ns(), true);
     roster_destroy(looker->roster);
+    inspect_end(looker->inspection);
     return status;
 }
 
@@ -155,15 +230,16 @@ static void note_kernel_states(const struct kernel_states *states, const struct 
 
 /* The states are those of before a stop, which would change them, or else of after the last look.
  */
-static enum status look_at_threads(struct looker *looker, const struct take_plan *plan,
-                                   struct dumped_process *out) {
+static enum status look_at_threads(struct looker *looker) {
+    const struct take_plan *plan = looker->plan;
+    struct dumped_process *out = looker->out;
     const struct process *process = looker->session.process;
     struct kernel_states states = {0};
     bool is_stopping = plan->is_blocking || plan->is_native;
     if (is_stopping) {
         read_kernel_states(process, &states);
     }
-    enum status status = look_until_verified(looker, plan, out);
+    enum status status = look_until_verified(looker);
     if (!is_stopping) {
         read_kernel_states(process, &states);
     }
@@ -181,8 +257,9 @@ static void capture_sources(const struct process *process, struct trace *trace) 
 }
 
 /* With what stops the process, or its threads. */
-static enum status prepare(struct looker *looker, const struct take_plan *plan,
-                           const struct process *process, struct error *error) {
+static enum status prepare(struct looker *looker, const struct process *process,
+                           struct error *error) {
+    const struct take_plan *plan = looker->plan;
     if (!plan->is_blocking && !plan->is_native) {
         return STATUS_OK;
     }
@@ -199,7 +276,7 @@ static enum status prepare(struct looker *looker, const struct take_plan *plan,
 enum status take_process(const struct process *process, struct trace *trace,
                          const struct take_plan *plan, struct dumped_process *out,
                          struct error *error) {
-    struct looker looker = {.trace = trace};
+    struct looker looker = {.trace = trace, .plan = plan, .out = out};
     *out = (struct dumped_process){.pid = (uint32_t)process->pid,
                                    .name = trace->run.process_name,
                                    .command = trace->run.command};
@@ -208,9 +285,9 @@ enum status take_process(const struct process *process, struct trace *trace,
         return status;
     }
     out->python_version = trace->run.python_version;
-    status = prepare(&looker, plan, process, error);
+    status = prepare(&looker, process, error);
     if (status == STATUS_OK) {
-        status = look_at_threads(&looker, plan, out);
+        status = look_at_threads(&looker);
         if (status != STATUS_OK) {
             error_set(error, status, "looking at the threads of process %d", (int)process->pid);
         }
@@ -223,16 +300,6 @@ enum status take_process(const struct process *process, struct trace *trace,
 }
 
 void take_free(struct dumped_process *dumped) {
-    free(dumped->threads);
+    forget_threads(dumped);
     *dumped = (struct dumped_process){0};
-}
-
-struct stack_id *take_path(const struct trace *trace, struct stack_id leaf, uint32_t *depth_out) {
-    *depth_out = leaf.id != 0 ? trace_stack(trace, leaf)->depth : 0;
-    struct stack_id *path = memory_zeroed(*depth_out + 1, sizeof *path);
-    for (uint32_t i = *depth_out; i > 0; i--) {
-        path[i - 1] = leaf;
-        leaf = trace_stack(trace, leaf)->parent;
-    }
-    return path;
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "profiler/base/status.h"
+#include "profiler/dump/inspect.h"
 #include "profiler/model/trace.h"
 #include "profiler/roster.h"
 #include "reader/process.h"
@@ -14,10 +15,13 @@
 /* A thread and its stack at one instant. */
 struct dumped_thread {
     struct thread_ref thread;
-    struct stack_id stack; /* 0: it runs no Python code */
-    uint32_t flags;        /* enum sample_flag */
-    bool has_doubts;       /* another look may tell more */
-    char kernel_state;     /* R, S, D, ... of proc(5); 0: not known */
+    struct stack_id stack;      /* 0: it runs no Python code */
+    uint32_t flags;             /* enum sample_flag */
+    bool has_doubts;            /* another look may tell more */
+    char kernel_state;          /* R, S, D, ... of proc(5); 0: not known */
+    size_t place;               /* in the look that it comes from */
+    struct thread_state before; /* as it was when its values were read */
+    struct inspected inspected; /* empty unless values were asked for */
 };
 
 /* A process and its threads: the main one first, then by id. */
@@ -34,6 +38,7 @@ struct take_plan {
     const struct thread_filter *filter;
     bool is_blocking; /* look while the process is stopped */
     bool is_native;   /* native frames too; not with is_blocking */
+    bool has_locals;  /* with the values of local variables; not with is_native */
 };
 
 /* Looks at an opened process; names and sources go into `trace`. `out` is to be given to take_free
@@ -43,8 +48,5 @@ enum status take_process(const struct process *process, struct trace *trace,
                          struct error *error) MUST_CHECK;
 /* Accepts a zeroed one. */
 void take_free(struct dumped_process *dumped);
-
-/* The stacks from the root to `leaf`, which may be 0; the caller frees. */
-struct stack_id *take_path(const struct trace *trace, struct stack_id leaf, uint32_t *depth_out);
 
 #endif

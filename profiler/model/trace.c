@@ -94,6 +94,16 @@ struct stack_id trace_intern_stack(struct trace *trace, struct stack_id parent,
     return (struct stack_id){table_intern(&trace->stacks, &stack)};
 }
 
+struct stack_id *trace_path(const struct trace *trace, struct stack_id leaf, uint32_t *count_out) {
+    *count_out = leaf.id != 0 ? trace_stack(trace, leaf)->depth : 0;
+    struct stack_id *path = memory_zeroed(*count_out + 1, sizeof *path);
+    for (uint32_t i = *count_out; i > 0; i--) {
+        path[i - 1] = leaf;
+        leaf = trace_stack(trace, leaf)->parent;
+    }
+    return path;
+}
+
 struct thread_ref trace_intern_thread(struct trace *trace, struct trace_thread thread) {
     uint32_t id = table_intern(&trace->threads, &thread);
     struct trace_thread *row = table_row(&trace->threads, id);

@@ -165,6 +165,8 @@ struct frame_id trace_intern_frame(struct trace *trace, struct trace_frame frame
 /* The stack `frame` on top of `parent` (0: `frame` is the root). */
 struct stack_id trace_intern_stack(struct trace *trace, struct stack_id parent,
                                    struct frame_id frame);
+/* The stacks from the root to `leaf`, none for 0; the caller frees. */
+struct stack_id *trace_path(const struct trace *trace, struct stack_id leaf, uint32_t *count_out);
 /* The thread with this pid, tid and serial; name and is_main are updated. */
 struct thread_ref trace_intern_thread(struct trace *trace, struct trace_thread thread);
 

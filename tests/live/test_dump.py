@@ -5,8 +5,8 @@ import json
 import re
 
 from harness import (
-    TESTS, case, each_version, expect, expect_equal, expect_refusal, expect_status, main, newest_here,
-    three, wait_until_asleep)
+    TESTS, case, each_version, expect, expect_equal, expect_refusal, expect_status, every, main, newest,
+    newest_here, three, wait_until_asleep)
 from schema import complaints
 
 SCHEMA = TESTS.parent / "docs" / "dump.schema.json"
@@ -126,6 +126,72 @@ def children_as_text(work, interpreter):
 def children_that_are_no_pythons(work):
     process = work.start(["sh", "-c", "sleep 100; true"])
     expect_refusal(work.pyrometer("dump", "-s", process.pid), 5, str(process.pid))
+
+
+def locals_of(dumped):
+    """By function: its state, and {name: value}."""
+    return {
+        frame["function"].rpartition(".")[2]:
+            (frame["locals_state"], {v["name"]: v["value"] for v in frame["locals"]})
+        for thread in dumped["threads"] for frame in thread["frames"]}
+
+
+@case(over=every)
+def locals_of_every_kind(work, interpreter):
+    target = work.still_target(interpreter, "locals.py")
+    for options in ([], ["--blocking"]):
+        found = locals_of(dump_of(work, target, "--locals", *options))
+        for function, wanted in target.facts["frames"].items():
+            expect_equal(found[function], ("exact", wanted), f"{function} {options}")
+        expect_equal(found["<module>"], ("exact", {}), "a module's")
+
+
+DEPTH, WORD = r"(1?[0-9])", r"'((?:word)*)'"
+TRUE_VALUES = {
+    "fixed": r"'stays'",
+    "depth": DEPTH,
+    "word": WORD,
+    "made": rf"\['(?:word)*{DEPTH}', \({WORD}, {DEPTH}\)\]",
+}
+
+
+def expect_true_value(local):
+    """A value that the variable may have had at some moment."""
+    name, value = local["name"], local["value"]
+    expect(re.fullmatch(TRUE_VALUES[name], value), f"a value that there never was: {local}")
+
+
+@case(over=three)
+def locals_that_come_and_go(work, interpreter):
+    """Stopped, they are what they are; else nothing is said to be exact."""
+    target = work.target(interpreter, "locals.py", "busy")
+    states = set()
+    for options in 10 * [[]] + 10 * [["--blocking"]]:
+        threads = dump_of(work, target, "--locals", *options)["threads"]
+        for frame in (f for t in threads if not t["main"] for f in t["frames"]):
+            if frame["function"] not in ("called", "call_for_ever"):
+                continue
+            states.add((frame["locals_state"], *options))
+            if options:
+                for local in frame["locals"]:
+                    expect_true_value(local)
+            if options and frame["function"] == "call_for_ever":
+                names = {local["name"] for local in frame["locals"]}
+                expect_equal(names - {"depth"}, {"fixed"}, "names")
+    expect(("exact", "--blocking") in states, "nothing was read", states)
+    expect(states <= {("exact", "--blocking"), ("inexact",), ("gone",), ("unreadable",)}, "not so sure:", states)
+
+
+@case(over=newest)
+def locals_are_shown_when_asked_for(work, interpreter):
+    target = work.still_target(interpreter, "locals.py")
+    for thread in dump_of(work, target)["threads"]:
+        for frame in thread["frames"]:
+            expect("locals" not in frame, f"nobody asked for that: {frame}")
+    plain = work.pyrometer("dump", target.pid).out.decode()
+    told = work.pyrometer("dump", "--locals", target.pid).out.decode()
+    expect(" = 'plain'" not in plain, "values in", plain)
+    expect("      plain = 'plain'\n" in told, "no values in", told)
 
 
 if __name__ == "__main__":

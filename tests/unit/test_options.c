@@ -267,6 +267,7 @@ static void test_errors(void **state) {
     expect_usage("attach --live --native 12", "--live");
     expect_usage("attach --native --blocking 12", "--blocking");
     expect_usage("dump --blocking -n 12", "--blocking");
+    expect_usage("dump --locals -n 12", "--locals");
     expect_usage("run", "command");
     expect_usage("run -d 1 --", "command");
     static const char *const pids[] = {"0", "-1", "x", "12x", "99999999999", "4294967297", "1.5"};
@@ -406,7 +407,7 @@ static void test_help_lists_what_there_is(void **state) {
         "--main-thread", "-a, --all-threads", "-o, --output",   "-f, --format", "--stats",
         "-q, --quiet",   "-h, --help",        "--blocking",     "-n, --native"};
     static const char *const of_pid[] = {"-p, --pid", "PID"};
-    static const char *const of_dump[] = {"--json",       "--blocking", "-n, --native",
+    static const char *const of_dump[] = {"--json",       "--blocking", "-n, --native", "--locals",
                                           "-t, --thread", "-h, --help", "-p, --pid"};
     static const char *const overview[] = {"attach", "run", "dump", "3.8 to 3.15", "--help"};
     char *attach = help_of(VERB_ATTACH);
