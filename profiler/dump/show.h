@@ -11,6 +11,11 @@
 /* "sleeping" for S; NULL when that is not known. */
 const char *show_state(char kernel_state);
 
+/* "holds the GIL": the next thing that a thread does, from `*at` (0 at first) on, which is moved
+ * on; NULL when there are no more. */
+const char *show_doing(const struct dumped_process *process, const struct dumped_thread *dumped,
+                       size_t *at);
+
 /* Like a traceback: for each thread, the most recent call last, with the source where the trace has
  * it. */
 void show_text(const struct trace *trace, const struct dumped_process *dumped, struct buffer *out);

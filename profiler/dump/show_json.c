@@ -75,7 +75,17 @@ static void add_frames(cJSON *json, const struct trace *trace, const struct dump
     free(path);
 }
 
-static cJSON *thread_json(const struct trace *trace, const struct dumped_thread *dumped) {
+static void add_doings(cJSON *json, const struct dumped_process *process,
+                       const struct dumped_thread *dumped) {
+    cJSON *doings = cJSON_AddArrayToObject(json, "doing");
+    size_t at = 0;
+    for (const char *doing; (doing = show_doing(process, dumped, &at)) != NULL;) {
+        cJSON_AddItemToArray(doings, cJSON_CreateString(doing));
+    }
+}
+
+static cJSON *thread_json(const struct trace *trace, const struct dumped_process *process,
+                          const struct dumped_thread *dumped) {
     const struct trace_thread *thread = trace_thread(trace, dumped->thread);
     const char *state = show_state(dumped->kernel_state);
     cJSON *json = cJSON_CreateObject();
@@ -85,6 +95,7 @@ static cJSON *thread_json(const struct trace *trace, const struct dumped_thread 
     if (state != NULL) {
         cJSON_AddStringToObject(json, "state", state);
     }
+    add_doings(json, process, dumped);
     cJSON_AddBoolToObject(json, "complete", (dumped->flags & SAMPLE_TRUNCATED) == 0);
     cJSON_AddBoolToObject(json, "verified", (dumped->flags & SAMPLE_UNVERIFIED) == 0);
     add_frames(json, trace, dumped);
@@ -99,7 +110,7 @@ cJSON *show_json(const struct trace *trace, const struct dumped_process *dumped)
     add_text(json, "python", trace, dumped->python_version);
     cJSON *threads = cJSON_AddArrayToObject(json, "threads");
     for (size_t i = 0; i < dumped->thread_count; i++) {
-        cJSON_AddItemToArray(threads, thread_json(trace, &dumped->threads[i]));
+        cJSON_AddItemToArray(threads, thread_json(trace, dumped, &dumped->threads[i]));
     }
     return json;
 }

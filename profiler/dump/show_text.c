@@ -24,6 +24,29 @@ const char *show_state(char kernel_state) {
     return NULL;
 }
 
+static const struct {
+    uint32_t bit;
+    const char *name;
+    const char *without_gil; /* NULL: the same */
+} doings[] = {
+    {STATE_HAS_GIL, "holds the GIL", "attached"},
+    {STATE_WANTS_GIL, "waits for the GIL", NULL},
+    {STATE_COLLECTING, "collects garbage", NULL},
+    {STATE_EXCEPTION, "handles an exception", NULL},
+};
+
+const char *show_doing(const struct dumped_process *process, const struct dumped_thread *dumped,
+                       size_t *at) {
+    while (*at < sizeof doings / sizeof doings[0]) {
+        size_t i = (*at)++;
+        if ((dumped->state & doings[i].bit) != 0) {
+            bool has_other = !process->has_gil && doings[i].without_gil != NULL;
+            return has_other ? doings[i].without_gil : doings[i].name;
+        }
+    }
+    return NULL;
+}
+
 /* Text of the target, on one line and without power over the terminal. */
 static void append_text(const struct trace *trace, struct string_id id, struct buffer *out) {
     text_append_escaped(out, trace_string(trace, id), "");
@@ -116,14 +139,19 @@ void show_stack(const struct trace *trace, const struct dumped_thread *dumped, s
     free(path);
 }
 
-static void append_thread(const struct trace *trace, const struct dumped_thread *dumped,
-                          struct buffer *out) {
+static void append_thread(const struct trace *trace, const struct dumped_process *process,
+                          const struct dumped_thread *dumped, struct buffer *out) {
     const struct trace_thread *thread = trace_thread(trace, dumped->thread);
     const char *state = show_state(dumped->kernel_state);
+    size_t at = 0;
     buffer_printf(out, "\nThread %u \"", thread->tid);
     append_text(trace, thread->name, out);
-    buffer_printf(out, "\"%s%s%s%s%s\n", thread->is_main ? " (main)" : "", state != NULL ? " " : "",
-                  state != NULL ? state : "", dumped->stack.id == 0 ? " (no Python code)" : "",
+    buffer_printf(out, "\"%s%s%s", thread->is_main ? " (main)" : "", state != NULL ? " " : "",
+                  state != NULL ? state : "");
+    for (const char *doing; (doing = show_doing(process, dumped, &at)) != NULL;) {
+        buffer_printf(out, ", %s", doing);
+    }
+    buffer_printf(out, "%s%s\n", dumped->stack.id == 0 ? " (no Python code)" : "",
                   (dumped->flags & SAMPLE_UNVERIFIED) != 0 ? " (moved while it was read)" : "");
     show_stack(trace, dumped, out);
 }
@@ -133,6 +161,6 @@ void show_text(const struct trace *trace, const struct dumped_process *dumped, s
     append_text(trace, dumped->command, out);
     buffer_printf(out, "), Python %s\n", trace_string(trace, dumped->python_version));
     for (size_t i = 0; i < dumped->thread_count; i++) {
-        append_thread(trace, &dumped->threads[i], out);
+        append_thread(trace, dumped, &dumped->threads[i], out);
     }
 }

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "profiler/activity.h"
 #include "profiler/base/arena.h"
 #include "profiler/base/clock.h"
 #include "profiler/native.h"
@@ -21,6 +22,7 @@ struct looker {
     struct stopper stopper; /* zeroed unless the plan is blocking or native */
     struct native *native;  /* NULL unless the plan is native */
     struct roster *roster;
+    struct activity *activity;
     struct inspection *inspection; /* NULL: no values are asked for */
     struct trace *trace;           /* borrowed, as are the rest */
     const struct take_plan *plan;
@@ -77,11 +79,13 @@ static void note_threads(struct looker *looker, const struct raw_look *look, uin
         if (!member.is_wanted || thread->is_carried || is_idle_elsewhere) {
             continue;
         }
+        uint32_t state = activity_state(looker->activity, look, thread, member.tid, now_ns, 0);
         struct resolved resolved = resolve_thread(looker, look, i, member, now_ns);
         out->threads[out->thread_count++] =
             (struct dumped_thread){.thread = member.thread,
                                    .stack = resolved.stack,
                                    .flags = resolved.flags,
+                                   .state = state,
                                    .has_doubts = resolved.has_doubts,
                                    .place = i};
     }
@@ -178,6 +182,7 @@ static int compare_threads(const void *a, const void *b, void *context) {
 static enum status look_until_verified(struct looker *looker) {
     struct session *session = &looker->session;
     looker->roster = roster_create(session, looker->trace, looker->plan->filter);
+    looker->activity = activity_create((int)session->process->pid);
     looker->inspection = looker->plan->has_locals ? inspect_begin(session) : NULL;
     enum status status = STATUS_OK;
     bool is_over = false;
@@ -186,6 +191,7 @@ static enum status look_until_verified(struct looker *looker) {
     }
     roster_read_names(looker->roster, clock_monotonic_ns(), true);
     roster_destroy(looker->roster);
+    activity_destroy(looker->activity);
     inspect_end(looker->inspection);
     return status;
 }
@@ -285,6 +291,7 @@ enum status take_process(const struct process *process, struct trace *trace,
         return status;
     }
     out->python_version = trace->run.python_version;
+    out->has_gil = !looker.session.runtime.layout->is_free_threaded;
     status = prepare(&looker, process, error);
     if (status == STATUS_OK) {
         status = look_at_threads(&looker);

@@ -17,6 +17,7 @@ struct dumped_thread {
     struct thread_ref thread;
     struct stack_id stack;      /* 0: it runs no Python code */
     uint32_t flags;             /* enum sample_flag */
+    uint32_t state;             /* enum sample_state */
     bool has_doubts;            /* another look may tell more */
     char kernel_state;          /* R, S, D, ... of proc(5); 0: not known */
     size_t place;               /* in the look that it comes from */
@@ -30,6 +31,7 @@ struct dumped_process {
     struct string_id name;    /* the kernel's (comm) */
     struct string_id command; /* arguments joined with spaces */
     struct string_id python_version;
+    bool has_gil; /* its Python has one; else threads are attached or not */
     struct dumped_thread *threads;
     size_t thread_count;
 };

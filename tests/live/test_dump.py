@@ -25,11 +25,12 @@ def dump_of(work, target, *options):
 def a_schema_that_is_not_met(_work):
     """The check of the cases below can fail."""
     good = {"pid": 1, "process": "p", "command": "c", "python": "3.8", "threads": []}
-    thread = {"tid": 1, "name": "", "main": True, "complete": True, "verified": True, "frames": []}
+    thread = {"tid": 1, "name": "", "main": True, "doing": [], "complete": True, "verified": True, "frames": []}
     expect_equal(complaints(SCHEMA, {**good, "threads": [thread]}), [], "complaints")
     for bad in ({}, {**good, "pid": "1"}, {**good, "pid": 0}, {**good, "more": 1},
                 {**good, "threads": [{**thread, "state": "well"}]},
                 {**good, "threads": [{**thread, "main": 1}]},
+                {**good, "threads": [{**thread, "doing": ["nothing"]}]},
                 {**good, "threads": [{**thread, "frames": [{"function": "f", "file": ""}]}]}):
         expect(complaints(SCHEMA, bad), f"nothing is wrong with {bad}?")
 
@@ -126,6 +127,18 @@ def children_as_text(work, interpreter):
 def children_that_are_no_pythons(work):
     process = work.start(["sh", "-c", "sleep 100; true"])
     expect_refusal(work.pyrometer("dump", "-s", process.pid), 5, str(process.pid))
+
+
+@case(over=three)
+def who_holds_the_gil(work, interpreter):
+    """The one thread that runs, never waiting, and not the one that sleeps."""
+    target = work.target(interpreter, "locals.py", "busy")
+    wait_until_asleep(target.pid)
+    for options in ([], ["--blocking"]):
+        main_thread, busy = dump_of(work, target, *options)["threads"]
+        expect_equal(main_thread["doing"], [], f"what the sleeping one does, {options}")
+        expect("holds the GIL" in busy["doing"], f"it is the only one to run, {options}: {busy}")
+        expect("waits for the GIL" not in busy["doing"], f"for whom? {options}: {busy}")
 
 
 def locals_of(dumped):
