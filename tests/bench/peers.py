@@ -2,17 +2,15 @@
 """Installs the profilers that `make bench` compares with from the package index into the cache.
 
 As a module: executables(name), what there is of one. (Tachyon is a part of Python 3.15 and needs no
-installing.) Each is made under another name and renamed when complete.
+installing.)
 """
 
 import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from setup import roots  # noqa: E402
+from setup import pip, roots  # noqa: E402
 
 # (folder, what to install, the executable to be had of it). Later rows of one executable are for
 # where the earlier do not start: Austin 4's wants a newer C library than older systems have.
@@ -39,23 +37,12 @@ def environment_of(path):
     return {**os.environ, "PYTHONPATH": str(path.parent.parent)}
 
 
-def install(folder, requirement):
-    fresh = peers_folder() / f"{folder}.new"
-    shutil.rmtree(fresh, ignore_errors=True)
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    done = subprocess.run([*command, "--target", str(fresh), requirement], check=False)
-    if done.returncode == 0:
-        shutil.rmtree(peers_folder() / folder, ignore_errors=True)
-        fresh.rename(peers_folder() / folder)
-    return done.returncode == 0
-
-
 def main():
     peers_folder().mkdir(parents=True, exist_ok=True)
     failed = []
     for folder, requirement, executable in PEERS:
         is_there = (peers_folder() / folder / "bin" / executable).exists()
-        if not is_there and not install(folder, requirement):
+        if not is_there and not pip.install(peers_folder() / folder, [requirement]):
             failed.append(requirement)
         else:
             print(f"peers: {requirement}: {peers_folder() / folder / 'bin' / executable}")
