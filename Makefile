@@ -129,8 +129,8 @@ built-for-tests: deps
 test: built-for-tests ## what CI runs: lint, both compilers, sanitizers, every test
 	$(QUIET)$(PYTHON) tests/run.py $(EVERYTHING) $(call suites,unit golden,$(SAN_BUILD) $(CLANG_BUILD))
 test-all: built-for-tests ## the same with every test in every build, and the long set
-	-$(QUIET)tests/setup/freethreaded.sh
-	$(QUIET)PYROMETER_LONG=1 $(PYTHON) tests/run.py $(EVERYTHING) $(call suites,unit golden live,$(SAN_BUILD) $(CLANG_BUILD))
+	-$(QUIET)tests/setup/freethreaded.sh; $(PYTHON) tests/apps/packages.py
+	$(QUIET)PYROMETER_LONG=1 $(PYTHON) tests/run.py $(EVERYTHING) apps@$(DEV_BUILD) $(call suites,unit golden live,$(SAN_BUILD) $(CLANG_BUILD))
 fuzz: ## ten minutes of libFuzzer for what reads recordings
 	$(QUIET)CLANG=$(CLANG) tests/fuzz/fuzz.sh 600
 bench: all ## measure against the peers there are: make bench BENCH='--only rate'

@@ -115,6 +115,7 @@ GROUPS = {
     "golden": Group(lambda build: python_programs("golden"), os.cpu_count(), False),
     "live": Group(lambda build: python_programs("live"), 1, True),
     "browser": Group(browser_programs, 1, True),
+    "apps": Group(lambda build: python_programs("apps"), 1, True),  # as far as packages.py brought them
     "fuzz": Group(lambda build: [("fuzz", ["tests/fuzz/fuzz.sh", "60"])], 1, False),
 }
 
