@@ -140,7 +140,8 @@ class Load:
 
 
 def profile_under_load(work, name, *options):
-    """(server, its workers that answered, lines of the profile)"""
+    """(server, its workers that answered, lines of the profile). By CPU time: on a busy machine a worker
+    often loses its core where it wakes who asked, and would seem to spend its time there."""
     need(name)
     with servers.listen() as listening:
         address = servers.address_of(listening)
@@ -148,7 +149,7 @@ def profile_under_load(work, name, *options):
                             env=packages.environment_of(name))
     servers.wait_until_up(address)
     with Load(address) as load:
-        lines = profile(work, server.pid, *options)
+        lines = profile(work, server.pid, "-m", "cpu", *options)
     return server, load.answered, lines
 
 
