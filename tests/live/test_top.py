@@ -62,8 +62,8 @@ rest()
 PARENT = """
 import os, subprocess, sys
 child = os.path.join(os.path.dirname(os.path.abspath(__file__)), "spin.py")
-with open(child, "w") as file: file.write("def spin(end):\\n while not end.closed: pass\\nimport sys\\nspin(sys.stdin)")
-children = [subprocess.Popen([sys.executable, child], stdin=subprocess.PIPE) for _ in range(2)]
+with open(child, "w") as file: file.write("import os\\ndef spin(parent):\\n while os.getppid() == parent: pass\\nspin(os.getppid())")
+children = [subprocess.Popen([sys.executable, child]) for _ in range(2)]
 print("READY {}", flush=True)
 for child in children: child.wait()
 """
