@@ -6,31 +6,17 @@
 #include "profiler/base/arena.h"
 #include "profiler/bridge.h"
 #include "profiler/codes.h"
+#include "profiler/history.h"
 #include "profiler/verify.h"
 #include "target-runtime/join.h"
-
-/* The last stack of a thread, root first: what is the same in the next look need not be resolved
- * and verified again. */
-struct history {
-    uint64_t serial;
-    uint64_t epoch;
-    struct stack_id base; /* what they are on top of */
-    struct raw_frame *raw;
-    struct stack_id *stacks;
-    size_t count;
-    size_t raw_capacity;
-    size_t stack_capacity;
-};
 
 struct resolve {
     struct trace *trace;
     struct codes *codes;
     struct verify *verify;
-    bool is_trusting;          /* resolve_trust */
-    bool hides_collector;      /* resolve_hide_collector */
-    struct history *histories; /* by walk slot */
-    size_t history_count;
-    size_t history_capacity;
+    bool is_trusting;     /* resolve_trust */
+    bool hides_collector; /* resolve_hide_collector */
+    struct histories histories;
 };
 
 /* The frames of one thread state, leaf first; the lowest is at depth `from` of the stack. */
@@ -82,48 +68,7 @@ static void give_up(struct climb *climb) {
     push_marker(climb, FRAME_UNVERIFIED, "<unverified>");
 }
 
-/* ---- what is the same as last time ---- */
-
-static struct history *history_of(struct resolve *resolve, const struct raw_thread *thread,
-                                  struct stack_id base) {
-    while (resolve->history_count <= thread->slot) {
-        if (resolve->history_count == resolve->history_capacity) {
-            resolve->histories = memory_grow(resolve->histories, sizeof *resolve->histories,
-                                             thread->slot + 1, &resolve->history_capacity);
-        }
-        resolve->histories[resolve->history_count++] = (struct history){0};
-    }
-    struct history *history = &resolve->histories[thread->slot];
-    uint64_t epoch = codes_epoch(resolve->codes);
-    if (history->serial != thread->serial || history->epoch != epoch ||
-        history->base.id != base.id) {
-        history->count = 0;
-    }
-    history->base = base;
-    history->serial = thread->serial;
-    history->epoch = epoch;
-    return history;
-}
-
-static void history_set(struct history *history, size_t depth, const struct raw_frame *raw,
-                        struct stack_id stack) {
-    if (depth >= history->raw_capacity) {
-        history->raw =
-            memory_grow(history->raw, sizeof *history->raw, depth + 1, &history->raw_capacity);
-    }
-    if (depth >= history->stack_capacity) {
-        history->stacks = memory_grow(history->stacks, sizeof *history->stacks, depth + 1,
-                                      &history->stack_capacity);
-    }
-    history->raw[depth] = *raw;
-    history->stacks[depth] = stack;
-    history->count = depth + 1;
-}
-
-static bool same_frame(const struct raw_frame *a, const struct raw_frame *b) {
-    return a->code == b->code && a->position == b->position && a->tlbc_index == b->tlbc_index &&
-           a->is_from_c == b->is_from_c;
-}
+/* ---- its frames ---- */
 
 static const struct part *part_at_depth(const struct climb *climb, size_t depth) {
     const struct part *part = &climb->parts[climb->part_count - 1];
@@ -141,8 +86,8 @@ static const struct raw_frame *frame_at_depth(const struct climb *climb, size_t 
 /* How many frames from the root are those of the history. */
 static size_t shared_depth(const struct climb *climb) {
     size_t depth = 0;
-    while (depth < climb->count && depth < climb->history->count &&
-           same_frame(&climb->history->raw[depth], frame_at_depth(climb, depth))) {
+    while (depth < climb->count &&
+           history_has(climb->history, depth, frame_at_depth(climb, depth))) {
         depth++;
     }
     return depth;
@@ -447,16 +392,26 @@ static bool lay_out(struct climb *climb, const struct raw_look *look,
     return below == NULL;
 }
 
+/* Whether the stack is what it was the last time. */
+static bool can_stay(const struct climb *climb, const struct raw_thread *thread) {
+    return thread->is_kept && thread->below == 0 && !thread->is_collecting &&
+           climb->history->last.stack.id != 0 && !codes_lists_opcodes(climb->resolve->codes);
+}
+
 struct resolved resolve_stack_on(struct resolve *resolve, const struct raw_look *look,
                                  const struct raw_thread *thread, struct stack_id base,
                                  uint64_t now_ns) {
     struct climb climb = {
         .resolve = resolve,
-        .history = history_of(resolve, join_bottom(look, thread), base),
+        .history = history_of(&resolve->histories, join_bottom(look, thread), base,
+                              codes_epoch(resolve->codes)),
         .is_cut = thread->is_cut,
         .now_ns = now_ns,
         .resolved.stack = base,
     };
+    if (can_stay(&climb, thread)) {
+        return climb.history->last;
+    }
     bool is_complete = lay_out(&climb, look, thread) && thread->is_complete;
     climb.is_remembered = is_complete && !thread->is_cut;
     for (const struct raw_thread *part = thread; part != NULL; part = join_below(look, part)) {
@@ -473,6 +428,7 @@ struct resolved resolve_stack_on(struct resolve *resolve, const struct raw_look 
     note_collector(&climb, thread);
     climb_all(&climb);
     put_collector(&climb, climb.count - 1);
+    climb.history->last = thread->is_collecting ? (struct resolved){0} : climb.resolved;
     return climb.resolved;
 }
 
@@ -514,10 +470,9 @@ void resolve_trust(struct resolve *resolve, bool is_trusted) {
 
 const struct stack_id *resolve_steps(const struct resolve *resolve, const struct raw_thread *thread,
                                      size_t *count_out) {
-    bool is_known = thread->slot < resolve->history_count;
-    const struct history *history = is_known ? &resolve->histories[thread->slot] : NULL;
-    *count_out = is_known ? history->count : 0;
-    return is_known ? history->stacks : NULL;
+    const struct history *history = history_find(&resolve->histories, thread);
+    *count_out = history != NULL ? history->count : 0;
+    return history != NULL ? history->stacks : NULL;
 }
 
 void resolve_hide_collector(struct resolve *resolve) {
@@ -544,11 +499,7 @@ void resolve_destroy(struct resolve *resolve) {
     if (resolve == NULL) {
         return;
     }
-    for (size_t i = 0; i < resolve->history_count; i++) {
-        free(resolve->histories[i].raw);
-        free(resolve->histories[i].stacks);
-    }
-    free(resolve->histories);
+    histories_deinit(&resolve->histories);
     verify_destroy(resolve->verify);
     codes_destroy(resolve->codes);
     free(resolve);

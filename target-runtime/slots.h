@@ -11,6 +11,7 @@
 #include "reader/snapshot.h"
 #include "target-runtime/links.h"
 #include "target-runtime/predict.h"
+#include "target-runtime/walk.h"
 
 enum {
     DOUBT_LOOKS = 8, /* so long a doubt lasts */
@@ -37,6 +38,12 @@ struct slot {
     uint64_t bottom;         /* address of the oldest frame, once that was certain */
     uint64_t next_bottom;    /* what it may be instead */
     uint32_t bottom_votes;   /* looks in which that stood still */
+    /* What the last look that read it has found, and the thread after it. Where that look read
+     * everybody, its frames stay where they are until another one does. */
+    struct raw_thread raw;
+    uint64_t next;
+    bool can_stay;
+    bool is_kept; /* in this look it is not read, but as it was */
     /* This look's copies: indexes into the snapshot, valid when is_wanted. */
     bool is_wanted;
     bool has_frames; /* not only the thread's fields */

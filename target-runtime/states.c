@@ -1,5 +1,6 @@
 #include "target-runtime/states.h"
 
+#include "target-runtime/epoch.h"
 #include "target-runtime/objects.h"
 
 enum {
@@ -11,17 +12,33 @@ enum {
 
 /* ---- what to copy ---- */
 
+/* Longer by what tells epochs of the GIL, if that lies `in` here. */
+static struct stretch with_epoch(const struct layout *layout, enum gil_place in,
+                                 struct stretch stretch) {
+    uint32_t at;
+    if (layout->gil_place == in && epoch_place(layout, &at)) {
+        uint32_t first = at < stretch.at ? at : stretch.at;
+        uint32_t end = at + EPOCH_BYTES > stretch.at + stretch.bytes ? at + EPOCH_BYTES
+                                                                     : stretch.at + stretch.bytes;
+        return (struct stretch){first, end - first};
+    }
+    return stretch;
+}
+
 struct stretch states_runtime_fields(const struct layout *layout) {
-    return STRETCH_OF(layout, LAYOUT_runtime_interpreters_head, LAYOUT_runtime_current_thread,
-                      LAYOUT_runtime_collecting);
+    struct stretch own = STRETCH_OF(layout, LAYOUT_runtime_interpreters_head,
+                                    LAYOUT_runtime_current_thread, LAYOUT_runtime_collecting);
+    return with_epoch(layout, GIL_IN_RUNTIME, own);
 }
 
 /* The pointer to its GIL lies far from the rest and never changes: it is read once. */
 struct stretch states_interpreter_fields(const struct layout *layout) {
-    return STRETCH_OF(layout, LAYOUT_interpreter_next, LAYOUT_interpreter_id,
-                      LAYOUT_interpreter_threads_head, LAYOUT_interpreter_code_object_generation,
-                      LAYOUT_interpreter_collecting, LAYOUT_interpreter_collecting_frame,
-                      LAYOUT_interpreter_gil_holder, LAYOUT_interpreter_gil_locked);
+    struct stretch own =
+        STRETCH_OF(layout, LAYOUT_interpreter_next, LAYOUT_interpreter_id,
+                   LAYOUT_interpreter_threads_head, LAYOUT_interpreter_code_object_generation,
+                   LAYOUT_interpreter_collecting, LAYOUT_interpreter_collecting_frame,
+                   LAYOUT_interpreter_gil_holder, LAYOUT_interpreter_gil_locked);
+    return with_epoch(layout, GIL_IN_INTERPRETER, own);
 }
 
 static uint32_t view_u32(const struct view *view, uint32_t place) {

@@ -4,6 +4,7 @@
 
 #include "profiler/base/arena.h"
 #include "target-runtime/chain.h"
+#include "target-runtime/epoch.h"
 #include "target-runtime/join.h"
 #include "target-runtime/slots.h"
 #include "target-runtime/states.h"
@@ -28,6 +29,9 @@ struct walk {
     struct interpreter *interpreters;
     size_t interpreter_count;
     size_t interpreter_capacity;
+    struct epoch epoch;
+    size_t kept_count;  /* threads that this look does not read */
+    size_t frames_read; /* of the look, by the last one that read everybody */
 };
 
 /* ---- one thread ---- */
@@ -67,11 +71,26 @@ static struct raw_thread *push_thread(struct raw_look *look) {
     return raw;
 }
 
+/* A thread that is where it was. */
+static void keep_thread(struct walk *walk, const struct slot *slot, uint64_t *next_out) {
+    struct raw_thread *raw = push_thread(&walk->chains.look);
+    *raw = slot->raw;
+    raw->is_new = false;
+    raw->is_kept = true;
+    raw->sight_count = 0;
+    *next_out = slot->next;
+}
+
 /* Looks at one thread; its next in `next_out`. False when it could not be read at all. */
 static bool look_at_thread(struct walk *walk, size_t index, bool is_new, uint64_t interpreter,
                            uint64_t *next_out, enum status *status_out) {
     const struct layout *layout = walk->runtime->layout;
     struct slot *slot = &walk->slots.all[index];
+    if (slot->is_kept) {
+        keep_thread(walk, slot, next_out);
+        return true;
+    }
+    slot->can_stay = false;
     struct view fields = {slot->is_wanted ? view_copy(&walk->chains.snapshot, slot->anchor) : NULL,
                           walk->chains.thread_fields.at};
     if (fields.bytes == NULL) {
@@ -95,6 +114,9 @@ static bool look_at_thread(struct walk *walk, size_t index, bool is_new, uint64_
         states_read_thread(&walk->handlers, walk->runtime, &walk->chains, slot, &fields, raw,
                            status_out);
     }
+    slot->raw = *raw;
+    slot->next = *next_out;
+    slot->can_stay = walk->epoch.kept == 0;
     return true;
 }
 
@@ -329,19 +351,40 @@ static void sum_generations(struct walk *walk, size_t first) {
     }
 }
 
-/* Queues all that is foreseen. The interpreters come last: a thread that is on their lists then has
- * not ended while its frames were copied. Returns the first of their ranges. */
-static size_t want_everything(struct walk *walk) {
+/* The slot of the thread that had the GIL last; NULL if it is not known. */
+static const struct slot *find_holder(const struct walk *walk) {
+    uint64_t state = epoch_holder(&walk->epoch);
+    for (size_t i = 0; i < walk->slots.order_count; i++) {
+        const struct slot *slot = &walk->slots.all[walk->slots.order[i]];
+        if (slot->state.addr == state) {
+            return slot;
+        }
+    }
+    return NULL;
+}
+
+/* Queues all that is foreseen, those who rest only if `is_full`. The interpreters come last: a
+ * thread that is on their lists then has not ended while its frames were copied. Returns the first
+ * of their ranges. */
+static size_t want_everything(struct walk *walk, bool is_full) {
     struct snapshot *snapshot = &walk->chains.snapshot;
+    const struct slot *holder = is_full ? NULL : find_holder(walk);
     snapshot_reset(snapshot);
+    walk->kept_count = 0;
     view_want_one(snapshot, remote_at(walk->runtime->address, walk->runtime_fields.at),
                   walk->runtime_fields.bytes);
     for (size_t i = 0; i < walk->slots.count; i++) {
         walk->slots.all[i].is_seen = false;
         walk->slots.all[i].is_wanted = false;
+        walk->slots.all[i].is_kept = false;
     }
     for (size_t i = 0; i < walk->slots.order_count; i++) {
-        chain_want(&walk->chains, &walk->slots.all[walk->slots.order[i]]);
+        struct slot *slot = &walk->slots.all[walk->slots.order[i]];
+        slot->is_kept = !is_full && epoch_rests(slot, holder);
+        walk->kept_count += slot->is_kept;
+        if (!slot->is_kept) {
+            chain_want(&walk->chains, slot);
+        }
     }
     size_t interpreters = snapshot->count;
     for (size_t i = 0; i < walk->interpreter_count; i++) {
@@ -420,19 +463,49 @@ static void watch_joints(struct walk *walk, enum status *status_out) {
     }
 }
 
+/* Takes in who has had the GIL; false when that is not as it was in the last look. */
+static bool note_epoch(struct walk *walk, size_t interpreters) {
+    const struct layout *layout = walk->runtime->layout;
+    bool is_runtimes = layout->gil_place == GIL_IN_RUNTIME;
+    size_t range = is_runtimes ? 0 : interpreters;
+    uint32_t from = is_runtimes ? walk->runtime_fields.at : walk->interpreter_fields.at;
+    uint32_t at;
+    bool is_there = walk->interpreter_count == 1 && epoch_place(layout, &at);
+    const uint8_t *bytes = is_there ? view_copy(&walk->chains.snapshot, range) : NULL;
+    return epoch_note(&walk->epoch, bytes != NULL ? bytes + (at - from) : NULL);
+}
+
+/* Copies what is foreseen: without those who rest, if they do; else all. Returns where the
+ * interpreters are. */
+static enum status fetch(struct walk *walk, size_t *interpreters_out) {
+    *interpreters_out = want_everything(walk, !epoch_may_keep(&walk->epoch));
+    enum status status = snapshot_fetch(&walk->chains.snapshot);
+    bool is_same = status == STATUS_OK && note_epoch(walk, *interpreters_out);
+    if (status == STATUS_OK && walk->kept_count > 0 && !is_same) {
+        *interpreters_out = want_everything(walk, true);
+        status = snapshot_fetch(&walk->chains.snapshot);
+        (void)note_epoch(walk, *interpreters_out);
+    }
+    walk->epoch.kept = walk->kept_count > 0 ? walk->epoch.kept + 1 : 0;
+    walk->chains.look.frame_count = walk->kept_count > 0 ? walk->frames_read : 0;
+    return status;
+}
+
 enum status walk_look(struct walk *walk, const struct raw_look **out) {
+    size_t interpreters;
     walk->chains.look.thread_count = 0;
-    walk->chains.look.frame_count = 0;
     walk->chains.look.sight_count = 0;
     walk->chains.look.has_code_generation = false;
     walk->chains.look.code_generation = 0;
-    size_t interpreters = want_everything(walk);
-    enum status status = snapshot_fetch(&walk->chains.snapshot);
+    enum status status = fetch(walk, &interpreters);
     if (status == STATUS_OK) {
         sum_generations(walk, interpreters);
         status = look_at_interpreters(walk, interpreters);
     }
     slots_finish_order(&walk->slots);
+    if (walk->epoch.kept == 0) {
+        walk->frames_read = walk->chains.look.frame_count;
+    }
     join_threads(&walk->join, &walk->chains.look);
     watch_joints(walk, &status);
     *out = &walk->chains.look;

@@ -51,8 +51,9 @@ enum { GIL_LOCK_BYTES = 176 };
 
 /* One thread in one look. Frames are leaf first, borrowed until the next look. */
 struct raw_thread {
-    size_t slot; /* small number, the same for this thread in every look; reused after its end */
-    bool is_new; /* first look at it in this slot */
+    size_t slot;  /* small number, the same for this thread in every look; reused after its end */
+    bool is_new;  /* first look at it in this slot */
+    bool is_kept; /* it cannot have moved since the last look, and was not read again (epoch.h) */
     struct remote state;     /* PyThreadState */
     uint64_t interpreter;    /* address of its PyInterpreterState */
     uint64_t interpreter_id; /* PyInterpreterState.id: 0 is the main one, never reused */

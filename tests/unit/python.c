@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "profiler/base/arena.h"
+#include "target-runtime/epoch.h"
 #include "target-runtime/opcodes.h"
 #include "tests/unit/python.h"
 
@@ -35,9 +36,17 @@ static bool is_of(const char *field, const char *structure) {
     return strncmp(field, structure, bytes) == 0 && field[bytes] == '.';
 }
 
+/* To the end of the GIL, where the structure has one in it. */
+static uint64_t gil_end(const struct layout *layout, const char *structure) {
+    uint32_t at;
+    bool is_in = (layout->gil_place == GIL_IN_RUNTIME && strcmp(structure, "runtime") == 0) ||
+                 (layout->gil_place == GIL_IN_INTERPRETER && strcmp(structure, "interpreter") == 0);
+    return is_in && epoch_place(layout, &at) ? at + EPOCH_BYTES : 0;
+}
+
 /* To the end of the last field that is read. */
 static uint64_t structure_bytes(const struct layout *layout, const char *structure) {
-    uint64_t bytes = 0;
+    uint64_t bytes = gil_end(layout, structure);
     for (uint32_t i = 0; i < LAYOUT_FIELD_COUNT; i++) {
         enum layout_field field = (enum layout_field)i;
         if (layout->place[i] == 0 || !is_of(layout_field_name(field), structure)) {

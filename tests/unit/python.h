@@ -19,6 +19,7 @@ struct python {
     uint64_t runtime;         /* _PyRuntime */
     uint64_t interpreter;     /* the main one */
     uint64_t interpreter_ids; /* handed out so far */
+    uint64_t switches;        /* of the main interpreter's GIL */
     uint64_t code_type;
     uint64_t none;
     uint64_t serials;         /* handed out so far */
@@ -148,6 +149,9 @@ void python_thread_free(struct python_thread *thread);
  * attached, or none is. */
 void python_hold_gil(struct python *python, uint64_t interpreter,
                      const struct python_thread *thread);
+/* The thread of the main interpreter takes the GIL after another one had it: what that leaves
+ * behind. Nothing where there is no GIL. */
+void python_take_gil(struct python *python, const struct python_thread *thread);
 /* The interpreter begins, or ends, to collect. */
 void python_collect(struct python *python, uint64_t interpreter, bool is_collecting);
 /* What the thread handles: an exception, None, or nothing (0), in a new generator that it runs or

@@ -1,4 +1,5 @@
 /* What threads of the made Python do. */
+#include "target-runtime/epoch.h"
 #include "tests/unit/python.h"
 
 static void set_attached(struct python *python, const struct python_thread *holder,
@@ -29,6 +30,18 @@ void python_hold_gil(struct python *python, uint64_t interpreter,
         break;
     case GIL_ABSENT: set_attached(python, thread, interpreter); break;
     }
+}
+
+/* Counted up when the last one to have it was another (take_gil(), Python/ceval_gil.c). */
+void python_take_gil(struct python *python, const struct python_thread *thread) {
+    uint32_t at;
+    if (!epoch_place(python->layout, &at)) {
+        return;
+    }
+    bool is_runtimes = python->layout->gil_place == GIL_IN_RUNTIME;
+    uint64_t gil = (is_runtimes ? python->runtime : python->interpreter) + at;
+    fake_write_u64(&python->fake, gil, thread->state);
+    fake_write_u64(&python->fake, gil + 16, ++python->switches);
 }
 
 void python_collect(struct python *python, uint64_t interpreter, bool is_collecting) {
