@@ -425,6 +425,11 @@ static void finish_listing(struct codes *codes, struct known *known, uint64_t no
 
 /* ---- life ---- */
 
+uint64_t codes_believed_until_ns(const struct codes *codes, const struct known *known) {
+    bool is_young = known->checked_ns - known->learned_ns < YOUNG_NS;
+    return codes->has_generation ? UINT64_MAX : is_young ? 0 : known->checked_ns + CHECK_NS;
+}
+
 uint64_t codes_epoch(const struct codes *codes) {
     return codes->epoch;
 }

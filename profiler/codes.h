@@ -45,6 +45,8 @@ void codes_destroy(struct codes *codes);
 /* Grows whenever what an address stands for may have changed: whoever remembers a `struct known`
  * must then forget it. */
 uint64_t codes_epoch(const struct codes *codes);
+/* Until when what was found is believed to be what it was, within this epoch; monotonic. */
+uint64_t codes_believed_until_ns(const struct codes *codes, const struct known *known);
 
 /* Before the stacks of a look: makes sure that the code objects in it which are known are still
  * what they were, when there is reason to doubt it: the target says that one was freed (3.14-), or

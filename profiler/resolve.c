@@ -7,6 +7,7 @@
 #include "profiler/bridge.h"
 #include "profiler/codes.h"
 #include "profiler/history.h"
+#include "profiler/shortcuts.h"
 #include "profiler/verify.h"
 #include "target-runtime/join.h"
 
@@ -17,6 +18,7 @@ struct resolve {
     bool is_trusting;     /* resolve_trust */
     bool hides_collector; /* resolve_hide_collector */
     struct histories histories;
+    struct shortcuts *shortcuts;
 };
 
 /* The frames of one thread state, leaf first; the lowest is at depth `from` of the stack. */
@@ -150,23 +152,28 @@ static void end_with(struct climb *climb, const struct step *step) {
     }
 }
 
-/* Whether `step`, at `depth`, called `next`; its offset becomes that of the call when it had moved
- * on. */
-static bool is_call(struct climb *climb, size_t depth, struct step *step, const struct step *next) {
-    if (climb->resolve->is_trusting) {
-        return true;
-    }
+static struct call call_of(const struct climb *climb, size_t depth, const struct step *step,
+                           const struct step *next) {
     const struct raw_frame *caller = frame_at_depth(climb, depth);
     const struct raw_frame *callee = frame_at_depth(climb, depth + 1);
     bool is_watched = caller->is_watched && callee->is_watched && !callee->is_patched;
     bool is_still = caller->is_still && callee->is_alive;
-    struct call call = {
+    return (struct call){
         .caller = caller_of(step),
         .callee = {next->known, callee->function, callee->is_from_c},
         .sight = !is_watched ? SIGHT_NONE
                  : is_still  ? SIGHT_STILL
                              : SIGHT_MOVED,
     };
+}
+
+/* Whether `step`, at `depth`, called `next`; its offset becomes that of the call when it had moved
+ * on. */
+static bool is_call(struct climb *climb, size_t depth, struct step *step, const struct step *next) {
+    if (climb->resolve->is_trusting) {
+        return true;
+    }
+    struct call call = call_of(climb, depth, step, next);
     enum verdict verdict = verify_call(climb->resolve->verify, &call, climb->now_ns, &step->offset);
     climb->resolved.flags |= verdict == VERDICT_MENDED ? SAMPLE_MENDED : 0;
     if (!climb->resolved.has_doubts && (verdict == VERDICT_UNKNOWN || verdict == VERDICT_SEEN)) {
@@ -174,6 +181,57 @@ static bool is_call(struct climb *climb, size_t depth, struct step *step, const 
         climb->resolved.doubt_depth = depth;
     }
     return verdict != VERDICT_UNKNOWN;
+}
+
+/* ---- shortcuts ---- */
+
+static struct passage passage_at(const struct climb *climb, size_t depth) {
+    const struct raw_frame *callee =
+        depth + 1 < climb->count ? frame_at_depth(climb, depth + 1) : NULL;
+    return passage_of(frame_at_depth(climb, depth), callee,
+                      part_at_depth(climb, depth)->interpreter, climb->resolved.stack);
+}
+
+/* Whether what is found at `depth` may be what it was before: there is nothing to add to it. */
+static bool is_plain(const struct climb *climb, size_t depth) {
+    bool is_leaf = depth + 1 == climb->count;
+    bool is_whole = !climb->is_cut && frame_at_depth(climb, depth)->code != 0 &&
+                    !codes_lists_opcodes(climb->resolve->codes);
+    return climb->is_remembered && climb->collected == SIZE_MAX && !climb->resolve->is_trusting &&
+           (!is_leaf || is_whole);
+}
+
+static bool take_shortcut(struct climb *climb, size_t depth) {
+    struct passage passage = passage_at(climb, depth);
+    if (!is_plain(climb, depth) ||
+        !shortcuts_find(climb->resolve->shortcuts, &passage, codes_epoch(climb->resolve->codes),
+                        climb->now_ns, &climb->resolved.stack)) {
+        return false;
+    }
+    history_set(climb->history, depth, frame_at_depth(climb, depth), climb->resolved.stack);
+    return true;
+}
+
+/* What `step`, at `depth`, came to on the stack of `passage`, if it will come to the same again. */
+static void note_shortcut(struct climb *climb, size_t depth, const struct passage *passage,
+                          const struct step *step, const struct step *next) {
+    const struct resolve *resolve = climb->resolve;
+    bool is_leaf = depth + 1 == climb->count;
+    uint64_t until_ns = codes_believed_until_ns(resolve->codes, step->known);
+    if (!is_plain(climb, depth)) {
+        return;
+    }
+    if (!is_leaf) {
+        struct call call = call_of(climb, depth, step, next);
+        uint64_t callee_ns = codes_believed_until_ns(resolve->codes, next->known);
+        until_ns = !verify_is_proved(resolve->verify, &call) ? 0
+                   : callee_ns < until_ns                    ? callee_ns
+                                                             : until_ns;
+    }
+    if (until_ns > climb->now_ns) {
+        shortcuts_put(resolve->shortcuts, passage, codes_epoch(resolve->codes), until_ns,
+                      climb->resolved.stack);
+    }
 }
 
 /* Calls that were seen while the frames were read, whether they are on the stack or not. */
@@ -308,17 +366,40 @@ static bool bridge_gap(struct climb *climb, size_t depth, const struct step *ste
     return true;
 }
 
+/* Puts frames from `depth` on onto the stack as long as there are shortcuts. Returns the depth of
+ * the first one that remains. */
+static size_t climb_shortcuts(struct climb *climb, size_t depth) {
+    size_t first = depth;
+    while (depth < climb->count && take_shortcut(climb, depth)) {
+        depth++;
+    }
+    /* A callee that cannot be read is judged along with its caller. */
+    if (depth > first && depth < climb->count && step_at(climb, depth).known == NULL) {
+        depth--;
+        climb->resolved.stack =
+            depth > 0 ? climb->history->stacks[depth - 1] : climb->history->base;
+        climb->history->count = depth;
+    }
+    return depth;
+}
+
 /* Puts the frames from `depth` on onto the stack, as far as each was called by the one below. */
 static void climb_from(struct climb *climb, size_t depth) {
+    depth = climb_shortcuts(climb, depth);
     struct step step = step_at(climb, depth);
     for (; step.known != NULL; depth++) {
         struct step next = step_at(climb, depth + 1);
         bool is_leaf = depth + 1 == climb->count;
         bool had_doubts = climb->resolved.has_doubts;
+        struct passage passage = passage_at(climb, depth);
+        int64_t offset = step.offset;
         bool is_good = is_leaf || (next.known != NULL && is_call(climb, depth, &step, &next));
         put_step(climb, &step);
         if (is_good && climb->is_remembered) {
             history_set(climb->history, depth, frame_at_depth(climb, depth), climb->resolved.stack);
+        }
+        if (is_good && step.offset == offset) {
+            note_shortcut(climb, depth, &passage, &step, &next);
         }
         if (is_leaf) {
             end_climb(climb, &step);
@@ -488,6 +569,7 @@ struct resolve *resolve_create(struct runtime *runtime, struct trace *trace) {
     resolve->trace = trace;
     resolve->codes = codes_create(runtime, trace);
     resolve->verify = verify_create(runtime, resolve->codes);
+    resolve->shortcuts = shortcuts_create();
     return resolve;
 }
 
@@ -500,6 +582,7 @@ void resolve_destroy(struct resolve *resolve) {
         return;
     }
     histories_deinit(&resolve->histories);
+    shortcuts_destroy(resolve->shortcuts);
     verify_destroy(resolve->verify);
     codes_destroy(resolve->codes);
     free(resolve);

@@ -101,8 +101,8 @@ void verify_destroy(struct verify *verify) {
     }
 }
 
-static struct edge *edge_of(struct verify *verify, const struct call *call) {
-    struct edge edge = {
+static struct edge new_edge(const struct call *call) {
+    return (struct edge){
         .caller = call->caller.known->serial,
         .callee = call->callee.known->serial,
         .offset = call->caller.offset,
@@ -112,6 +112,10 @@ static struct edge *edge_of(struct verify *verify, const struct call *call) {
         .share = LOOKS_PER_STEADY,
         .pause_ns = FIRST_TRY_MS * NS_PER_MS,
     };
+}
+
+static struct edge *edge_of(struct verify *verify, const struct call *call) {
+    struct edge edge = new_edge(call);
     if (verify->edges.count >= EDGE_LIMIT) {
         table_deinit(&verify->edges);
         table_init(&verify->edges, sizeof edge, offsetof(struct edge, proved_offset));
@@ -292,4 +296,11 @@ enum verdict verify_call(struct verify *verify, const struct call *call, uint64_
         note_calling(verify, call, *offset_out);
     }
     return verdict;
+}
+
+bool verify_is_proved(const struct verify *verify, const struct call *call) {
+    struct edge key = new_edge(call);
+    uint32_t id = table_find(&verify->edges, &key);
+    const struct edge *edge = id != 0 ? table_row(&verify->edges, id) : NULL;
+    return edge != NULL && edge->proved_offset == call->caller.offset;
 }

@@ -55,6 +55,10 @@ void verify_see(struct verify *verify, const struct call *call);
 enum verdict verify_call(struct verify *verify, const struct call *call, uint64_t now_ns,
                          int64_t *offset_out);
 
+/* Whether it has been proved that the call comes from the very place where its caller stands: then
+ * it stays good as long as both are what they are. */
+bool verify_is_proved(const struct verify *verify, const struct call *call);
+
 /* The callee that the caller's instruction is known to call, for a newest frame that returned
  * before it could be read; NULL when that is not certain. The caller may be forgotten then. */
 struct known *verify_callee(struct verify *verify, const struct caller *caller, uint64_t now_ns);
