@@ -57,10 +57,9 @@ static uint64_t wait_until(struct sampler *sampler, uint64_t now_ns, uint64_t de
 static void finish_tick(struct sampler *sampler, uint64_t now_ns) {
     struct run *run = &sampler->run;
     struct health *health = &run->trace->health;
-    health->ticks++;
+    health->ticks += run->looks;
     health->late = sampler->schedule.missed;
     health->duration_ns = now_ns - run->start_ns;
-    run->last_tick_ns = now_ns;
     for (size_t i = 0; i < run->plan->sink_count; i++) {
         const struct sink *sink = &run->plan->sinks[i];
         if (sink->tick != NULL) {
@@ -70,9 +69,15 @@ static void finish_tick(struct sampler *sampler, uint64_t now_ns) {
 }
 
 static enum status tick(struct sampler *sampler, uint64_t now_ns) {
+    struct run *run = &sampler->run;
+    run->looks = 1;
+    run->ahead = sampler->family.attached_count == 1 ? sampler->schedule.ahead : 1;
+    run->elapsed_ns = now_ns - run->last_tick_ns;
+    run->last_tick_ns = now_ns;
     enum status status = family_look(&sampler->family, now_ns);
     if (status == STATUS_OK) {
         finish_tick(sampler, now_ns);
+        schedule_note(&sampler->schedule, run->looks, clock_monotonic_ns() - now_ns);
         family_meet(&sampler->family, now_ns);
     }
     return status;

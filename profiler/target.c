@@ -217,8 +217,8 @@ static enum status take_thread(struct target *target, const struct raw_look *loo
         health->lost++;
         return STATUS_OK;
     }
-    uint64_t elapsed_ns = now_ns - run->last_tick_ns;
-    uint32_t state = activity_state(target->activity, look, thread, member.tid, now_ns, elapsed_ns);
+    uint32_t state =
+        activity_state(target->activity, look, thread, member.tid, now_ns, run->elapsed_ns);
     struct resolved resolved = resolve_thread(target, look, thread, member, now_ns);
     if (resolved.stack.id == 0) {
         health->lost++;
@@ -229,7 +229,7 @@ static enum status take_thread(struct target *target, const struct raw_look *loo
     }
     struct sample sample = {
         .time_ns = now_ns - run->start_ns,
-        .weight_ns = elapsed_ns,
+        .weight_ns = run->elapsed_ns,
         .thread = member.thread,
         .stack = resolved.stack,
         .flags = resolved.flags,
@@ -260,11 +260,42 @@ static enum status lose_look(struct target *target, enum status why) {
     return block(target, target->run->error);
 }
 
+/* Whether several looks may be copied at once: none of them asks for more than the stacks. */
+static bool may_go_ahead(const struct target *target) {
+    return target->session.stopper == NULL && target->placing == NULL && target->native == NULL;
+}
+
+/* Takes the looks that were copied along with the first one. They were copied at even distances
+ * between `from_ns` and now, and stand for the time since the last tick to equal parts. */
+static enum status take_looks(struct target *target, const struct raw_look *look,
+                              uint64_t from_ns) {
+    struct run *run = target->run;
+    uint64_t to_ns = clock_monotonic_ns();
+    size_t count = walk_left(target->session.walk) + 1;
+    uint64_t step_ns = (to_ns - from_ns) / (count + 1);
+    run->elapsed_ns = (run->elapsed_ns + count * step_ns) / count;
+    enum status status = take_look(target, look, from_ns + step_ns);
+    for (size_t i = 2; i <= count && status == STATUS_OK; i++) {
+        status = session_look(&target->session, &run->trace->pauses, &look);
+        if (status == STATUS_OK) {
+            status = take_look(target, look, from_ns + i * step_ns);
+        }
+    }
+    run->looks = count;
+    run->last_tick_ns = from_ns + count * step_ns;
+    return status;
+}
+
 enum status target_look(struct target *target, uint64_t now_ns) {
+    struct run *run = target->run;
     const struct raw_look *look;
-    enum status status = session_look(&target->session, &target->run->trace->pauses, &look);
+    walk_ahead(target->session.walk, may_go_ahead(target) ? run->ahead : 1);
+    enum status status = session_look(&target->session, &run->trace->pauses, &look);
     if (status == STATUS_NOT_HELD || status == STATUS_INTERNAL) {
         return lose_look(target, status);
+    }
+    if (status == STATUS_OK && walk_left(target->session.walk) > 0) {
+        return take_looks(target, look, now_ns);
     }
     return status == STATUS_OK ? take_look(target, look, now_ns) : status;
 }

@@ -20,10 +20,13 @@
 /* The run that targets are part of: what is the same for all of them. */
 struct run {
     const struct sampler_plan *plan;
-    struct trace *trace; /* its health counts what the targets give */
-    struct error *error; /* of whatever ends the run */
-    uint64_t start_ns;   /* monotonic */
-    uint64_t last_tick_ns;
+    struct trace *trace;   /* its health counts what the targets give */
+    struct error *error;   /* of whatever ends the run */
+    uint64_t start_ns;     /* monotonic */
+    uint64_t last_tick_ns; /* when the last look was taken */
+    uint64_t elapsed_ns;   /* what a sample of the present look stands for */
+    size_t ahead; /* looks that may be taken at once, as no time is left to take them singly */
+    size_t looks; /* of the present tick */
     /* What targets have cost so far, as far as they do not say it any more. */
     uint64_t stopper_cpu_ns;
     uint64_t read_calls;
@@ -60,8 +63,10 @@ bool target_is_attached(const struct target *target);
  * first sample on: up to `looks`, with pauses in between, until nothing is in doubt. */
 void target_rehearse(struct target *target, int looks, uint64_t pause_ns);
 
-/* One look; its samples go to the sinks of the plan. NOT_READY and NOT_MAPPED mean that its Python
- * is not where it was; what a look would have given that could not be held is lost, and OK. */
+/* One look, or as many as the run takes ahead, if the process allows for that: run.looks,
+ * run.last_tick_ns. Their samples go to the sinks of the plan. NOT_READY and NOT_MAPPED mean that
+ * its Python is not where it was; what a look would have given that could not be held is lost, and
+ * OK. */
 enum status target_look(struct target *target, uint64_t now_ns) MUST_CHECK;
 
 /* What need not happen in every look. NOT_READY when the process runs another program now, GONE

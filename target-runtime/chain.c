@@ -7,8 +7,7 @@
 enum {
     FRAME_LIMIT = 1 << 17,
     BOTTOM_VOTES = 3,
-    BASE_REACH = 2048, /* a base frame so near to the thread's fields is copied with them */
-    NEW_LINKS = 64,    /* of one chain that are remembered */
+    NEW_LINKS = 64, /* of one chain that are remembered */
     CHUNK_BYTES = 1 << 16,
     /* Ticks that a place is foreseen for without being needed. In the data stack the same places
      * are needed again and again. Frame objects lie anywhere, and a copy of all that were met
@@ -114,18 +113,18 @@ static void foresee_visits(const struct chains *chains, struct slot *slot, bool 
     }
 }
 
-/* The copy of a frame: with the thread's fields, or as foreseen, or read now. */
+/* The copy of a frame: that of the oldest one, or as foreseen, or read now. */
 static const uint8_t *view_frame(struct chains *chains, struct slot *slot, uint64_t at,
                                  enum status *status_out) {
     const struct stretch *fields = &chains->frame_fields;
-    const struct range *anchor = &chains->snapshot.ranges[slot->anchor];
     struct remote from = remote_at((struct remote){at}, fields->at);
-    uint64_t skip = from.addr - anchor->from.addr;
-    if (from.addr >= anchor->from.addr && skip < anchor->bytes &&
-        anchor->bytes - skip >= fields->bytes && anchor->status == STATUS_OK) {
-        return (const uint8_t *)anchor->to + skip;
+    if (slot->copies.has_root && at == slot->copies.root_at) {
+        const uint8_t *root = view_copy(&chains->snapshot, slot->copies.root);
+        if (root != NULL) {
+            return root;
+        }
     }
-    const uint8_t *bytes = snapshot_view_or_read(&chains->snapshot, &slot->frame_group, from,
+    const uint8_t *bytes = snapshot_view_or_read(&chains->snapshot, &slot->copies.frames, from,
                                                  fields->bytes, status_out);
     if (bytes != NULL) {
         note_visit(chains, from.addr);
@@ -159,7 +158,7 @@ static bool descend(struct chains *chains, struct slot *slot, struct descent *de
         frame.is_patched = previous != link;
         frame.is_from_c = frame_is_from_c(chains->layout, &view);
         push_frame(&chains->look, frame);
-    } else if (descent->at != slot->base) {
+    } else {
         note_entry(descent, descent->at);
         if (chains->look.frame_count > first) {
             chains->look.frames[chains->look.frame_count - 1].is_from_c = true;
@@ -177,6 +176,12 @@ static void remember_links(struct slot *slot, const struct descent *descent) {
     }
 }
 
+/* The entry frame at the root of a whole chain: it stays as long as what was entered there, and is
+ * far from the others. */
+static void note_root(struct slot *slot, const struct descent *descent) {
+    slot->root = descent->from == descent->oldest_entry ? descent->from : 0;
+}
+
 /* Follows the chain from `at` and appends its frames. True when it reached its base: slot->base
  * when that is known (3.15 keeps a frame of its own there), else a frame below which there is none.
  */
@@ -187,7 +192,8 @@ static bool follow_chain(struct chains *chains, struct slot *slot, uint64_t at,
     size_t first = chains->look.frame_count;
     chains->visit_count = 0;
     uint64_t milestone = 0; /* a chain that comes back to one is a circle; set ever farther apart */
-    for (int depth = 0; descent.at != 0 && descent.at != milestone && depth < FRAME_LIMIT;
+    for (int depth = 0; descent.at != slot->base && descent.at != 0 && descent.at != milestone &&
+                        depth < FRAME_LIMIT;
          depth++) {
         if ((depth & (depth - 1)) == 0) {
             milestone = descent.at;
@@ -201,10 +207,10 @@ static bool follow_chain(struct chains *chains, struct slot *slot, uint64_t at,
         raw->stack_newest = descent.newest_entry;
         raw->stack_oldest = descent.oldest_entry;
     }
-    bool is_whole =
-        descent.at == 0 && (slot->base != 0 ? descent.from == slot->base : descent.may_end);
+    bool is_whole = descent.at == slot->base && (slot->base != 0 || descent.may_end);
     if (is_whole && !descent.is_patched) {
         remember_links(slot, &descent);
+        note_root(slot, &descent);
     }
     foresee_visits(chains, slot, is_whole);
     return is_whole;
@@ -212,19 +218,31 @@ static bool follow_chain(struct chains *chains, struct slot *slot, uint64_t at,
 
 /* ---- the copies of one thread ---- */
 
-void chain_want(struct chains *chains, struct slot *slot) {
+/* The root of the chain: of its own, or that of `first`. */
+static void want_root(struct chains *chains, struct slot *slot, const struct copies *first) {
+    const struct stretch *fields = &chains->frame_fields;
+    slot->copies.has_root = first != NULL ? first->has_root : slot->root != 0;
+    slot->copies.root_at = first != NULL ? first->root_at : slot->root;
+    slot->copies.root = first != NULL ? first->root : 0;
+    if (first == NULL && slot->root != 0) {
+        slot->copies.root = view_want_one(
+            &chains->snapshot, remote_at((struct remote){slot->root}, fields->at), fields->bytes);
+    }
+}
+
+void chain_want(struct chains *chains, struct slot *slot, const struct copies *first) {
     struct snapshot *snapshot = &chains->snapshot;
     const struct stretch *fields = &chains->thread_fields;
-    slot->is_wanted = true;
-    slot->anchor = view_want_one(snapshot, remote_at(slot->state, fields->at),
-                                 slot->anchor_bytes > 0 ? slot->anchor_bytes : fields->bytes);
-    slot->has_frames = !slot->is_skipped;
+    slot->copies = (struct copies){.is_wanted = true, .has_frames = !slot->is_skipped};
+    slot->copies.anchor =
+        view_want_one(snapshot, remote_at(slot->state, fields->at), fields->bytes);
     if (slot->is_skipped) {
         return;
     }
-    slot->head_group = prediction_want(&slot->heads, PREDICTION_OF_WORDS, snapshot);
-    slot->frame_group = prediction_want(&slot->frames, PREDICTION_OF_STACKS, snapshot);
+    slot->copies.heads = prediction_want(&slot->heads, PREDICTION_OF_WORDS, snapshot);
+    slot->copies.frames = prediction_want(&slot->frames, PREDICTION_OF_STACKS, snapshot);
     watch_want(chains, slot);
+    want_root(chains, slot, first);
 }
 
 /* The newest frame, as it was before the frames were copied. 3.11 and 3.12: the thread points to a
@@ -240,7 +258,7 @@ static bool first_frame(struct chains *chains, struct slot *slot, const struct v
     }
     struct remote place = remote_at((struct remote){pointer}, chains->head_at);
     const uint8_t *head =
-        snapshot_view_or_read(&chains->snapshot, &slot->head_group, place, 8, status_out);
+        snapshot_view_or_read(&chains->snapshot, &slot->copies.heads, place, 8, status_out);
     if (head == NULL) {
         return false;
     }
@@ -278,16 +296,6 @@ static void remember_top(const struct chains *chains, struct slot *slot,
     }
 }
 
-/* Foresees the base frame along with the thread's fields, where it lies just behind them. */
-static void note_base(const struct chains *chains, struct slot *slot) {
-    uint64_t start = remote_at(slot->state, chains->thread_fields.at).addr;
-    uint64_t end = remote_at((struct remote){slot->base}, chains->frame_fields.at).addr +
-                   chains->frame_fields.bytes;
-    bool is_near = slot->base > start && end - start > chains->thread_fields.bytes &&
-                   end - start <= chains->thread_fields.bytes + BASE_REACH;
-    slot->anchor_bytes = is_near ? (uint32_t)(end - start) : chains->thread_fields.bytes;
-}
-
 /* Walks what was copied of one thread. False when the chain broke and it is worth looking again. */
 static bool follow_copy(struct chains *chains, struct slot *slot, const struct view *fields,
                         struct raw_thread *raw, enum status *status_out) {
@@ -301,7 +309,6 @@ static bool follow_copy(struct chains *chains, struct slot *slot, const struct v
     }
     slot->base =
         LAYOUT_HAS(layout, thread, base_frame) ? VIEW_U64(fields, layout, thread, base_frame) : 0;
-    note_base(chains, slot);
     raw->is_complete = follow_chain(chains, slot, head, raw, status_out);
     raw->frame_count = chains->look.frame_count - raw->first_frame;
     watch_mark(chains, slot, raw, status_out);
@@ -337,14 +344,14 @@ static void fall_back(struct chains *chains, struct slot *slot, struct raw_threa
 const uint8_t *chain_fetch(struct chains *chains, struct slot *slot, enum status *status_out) {
     struct snapshot *snapshot = &chains->snapshot;
     size_t first = snapshot->count;
-    chain_want(chains, slot);
+    chain_want(chains, slot, NULL);
     *status_out = memory_read(snapshot->memory, snapshot->ranges + first, snapshot->count - first);
-    return *status_out == STATUS_OK ? view_copy(snapshot, slot->anchor) : NULL;
+    return *status_out == STATUS_OK ? view_copy(snapshot, slot->copies.anchor) : NULL;
 }
 
 void chain_read(struct chains *chains, struct slot *slot, struct view fields,
                 struct raw_thread *raw, enum status *status_out) {
-    if (!slot->has_frames) {
+    if (!slot->copies.has_frames) {
         fields.bytes = chain_fetch(chains, slot, status_out);
     }
     for (int tries = 0; fields.bytes != NULL; tries++) {
@@ -361,8 +368,8 @@ void chain_read(struct chains *chains, struct slot *slot, struct view fields,
     }
     slot->doubts -= slot->doubts > 0;
     bool has_objects = chains->layout->frame_chain == FRAME_CHAIN_OBJECTS;
-    prediction_age(&slot->heads, &chains->snapshot, &slot->head_group, AGE_TICKS);
-    prediction_age(&slot->frames, &chains->snapshot, &slot->frame_group,
+    prediction_age(&slot->heads, &chains->snapshot, &slot->copies.heads, AGE_TICKS);
+    prediction_age(&slot->frames, &chains->snapshot, &slot->copies.frames,
                    has_objects ? OBJECTS_AGE_TICKS : AGE_TICKS);
-    prediction_age(&slot->doubted, &chains->snapshot, &slot->again_group, AGE_TICKS);
+    prediction_age(&slot->doubted, &chains->snapshot, &slot->copies.again, AGE_TICKS);
 }

@@ -30,8 +30,9 @@ struct chains {
 
 /* Queues one thread: its fields, then its frames; while there are doubts, then the pointer to the
  * newest frame and the frames again: what it leads to in between, and is the same on both sides,
- * was there at that instant. */
-void chain_want(struct chains *chains, struct slot *slot);
+ * was there at that instant. The root of the chain is not copied again if it was for `first`, the
+ * copies of an earlier look; else NULL. */
+void chain_want(struct chains *chains, struct slot *slot, const struct copies *first);
 /* Queues one thread and fetches it by itself. Its fields, borrowed until the next look; NULL when
  * they could not be read. `*status_out` is OK, or GONE or NOT_PERMITTED. */
 const uint8_t *chain_fetch(struct chains *chains, struct slot *slot, enum status *status_out);

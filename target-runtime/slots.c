@@ -4,6 +4,16 @@
 
 #include "profiler/base/arena.h"
 
+struct copies copies_moved(const struct copies *copies, size_t ranges) {
+    struct copies moved = *copies;
+    moved.anchor += ranges;
+    moved.extent += ranges;
+    moved.heads.first += ranges;
+    moved.frames.first += ranges;
+    moved.again.first += ranges;
+    return moved;
+}
+
 void slots_deinit(struct slots *slots) {
     for (size_t i = 0; i < slots->count; i++) {
         prediction_deinit(&slots->all[i].heads);

@@ -18,6 +18,23 @@ enum {
     TOP_FRAMES = 32, /* of the last whole chain that are remembered */
 };
 
+/* Copies of one thread: where they are in the snapshot. */
+struct copies {
+    bool is_wanted;  /* there are any */
+    bool has_frames; /* not only the thread's fields */
+    size_t anchor;
+    struct snapshot_group heads;
+    struct snapshot_group frames;
+    struct snapshot_group again; /* the frames once more, while there are doubts */
+    size_t extent;               /* of its data stack */
+    bool has_root;
+    size_t root; /* the oldest entry frame, */
+    uint64_t root_at;
+};
+
+/* Those that lie `ranges` farther on, but for the root, which they share. */
+struct copies copies_moved(const struct copies *copies, size_t ranges);
+
 /* What is kept of a thread. */
 struct slot {
     struct remote state;
@@ -34,24 +51,17 @@ struct slot {
     uint64_t top[TOP_FRAMES]; /* addresses of the newest frames of the last whole chain */
     size_t top_count;
     struct prediction heads; /* 3.11, 3.12: pointers to the newest frame, in cframes */
-    uint32_t anchor_bytes;   /* the thread's fields, and its base frame if that is near (3.15) */
-    uint64_t bottom;         /* address of the oldest frame, once that was certain */
-    uint64_t next_bottom;    /* what it may be instead */
-    uint32_t bottom_votes;   /* looks in which that stood still */
+    uint64_t root;         /* the entry frame of its oldest frame, in the last whole chain; or 0 */
+    uint64_t bottom;       /* address of the oldest frame, once that was certain */
+    uint64_t next_bottom;  /* what it may be instead */
+    uint32_t bottom_votes; /* looks in which that stood still */
     /* What the last look that read it has found, and the thread after it. Where that look read
      * everybody, its frames stay where they are until another one does. */
     struct raw_thread raw;
     uint64_t next;
     bool can_stay;
     bool is_kept; /* in this look it is not read, but as it was */
-    /* This look's copies: indexes into the snapshot, valid when is_wanted. */
-    bool is_wanted;
-    bool has_frames; /* not only the thread's fields */
-    size_t anchor;
-    struct snapshot_group head_group;
-    struct snapshot_group frame_group;
-    struct snapshot_group again_group; /* the frames once more, while there are doubts */
-    size_t extent;                     /* of its data stack */
+    struct copies copies;
 };
 
 /* Zeroed: none. */

@@ -134,9 +134,9 @@ static const uint8_t *view_item(struct chains *chains, struct slot *slot, uint64
     const struct stretch *fields = &chains->exc_item_fields;
     struct remote from = remote_at((struct remote){item}, fields->at);
     const uint8_t *bytes =
-        snapshot_view(&chains->snapshot, &slot->frame_group, from, fields->bytes);
+        snapshot_view(&chains->snapshot, &slot->copies.frames, from, fields->bytes);
     if (bytes == NULL && (*unforeseen)++ < UNFORESEEN_LIMIT) {
-        bytes = snapshot_view_or_read(&chains->snapshot, &slot->frame_group, from, fields->bytes,
+        bytes = snapshot_view_or_read(&chains->snapshot, &slot->copies.frames, from, fields->bytes,
                                       status_out);
     }
     if (bytes != NULL) {

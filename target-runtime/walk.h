@@ -105,9 +105,16 @@ struct walk *walk_create(struct runtime *runtime);
 /* Accepts NULL. */
 void walk_destroy(struct walk *walk);
 
-/* Takes a look at everything. OK even when single threads could not be read (they say so);
- * NOT_READY when the runtime has no interpreter, NOT_MAPPED when its memory is no longer what it
- * was (another program was executed), GONE, NOT_PERMITTED. `*out` is borrowed until the next. */
+/* From now on one system call may copy up to so many looks (at least 1), one right after the other:
+ * it does when only one thread has to be read for them. For those who cannot keep up otherwise. */
+void walk_ahead(struct walk *walk, size_t looks);
+/* How many looks have been copied and not been taken yet. */
+size_t walk_left(const struct walk *walk);
+
+/* Takes a look at everything, or the next one of those that were copied. OK even when single
+ * threads could not be read (they say so); NOT_READY when the runtime has no interpreter,
+ * NOT_MAPPED when its memory is no longer what it was (another program was executed), GONE,
+ * NOT_PERMITTED. `*out` is borrowed until the next. */
 enum status walk_look(struct walk *walk, const struct raw_look **out) MUST_CHECK;
 
 /* Reads one thread of the last look anew, by its index there: its frames, and what is known of

@@ -25,14 +25,14 @@ struct extent {
 void watch_want(struct chains *chains, struct slot *slot) {
     const struct layout *layout = chains->layout;
     struct snapshot *snapshot = &chains->snapshot;
-    slot->again_group = snapshot_group_begin(snapshot);
+    slot->copies.again = snapshot_group_begin(snapshot);
     if (slot->doubts == 0 || layout->frame_chain == FRAME_CHAIN_OBJECTS) {
         return;
     }
-    slot->extent =
+    slot->copies.extent =
         view_want_one(snapshot, remote_at(slot->state, LAYOUT_AT(layout, thread, datastack_chunk)),
                       STACK_FIELDS * 8);
-    slot->again_group = prediction_want(&slot->doubted, PREDICTION_OF_STACKS, snapshot);
+    slot->copies.again = prediction_want(&slot->doubted, PREDICTION_OF_STACKS, snapshot);
 }
 
 static const uint8_t *view_of(const struct chains *chains, struct snapshot_group *group,
@@ -54,8 +54,8 @@ static bool is_allocated(const struct layout *layout, const struct view *frame, 
 
 static bool mark_one(const struct chains *chains, struct slot *slot, struct raw_frame *frame,
                      const struct extent *extent) {
-    struct view once = {view_of(chains, &slot->frame_group, frame->at), chains->frame_fields.at};
-    struct view again = {view_of(chains, &slot->again_group, frame->at), chains->frame_fields.at};
+    struct view once = {view_of(chains, &slot->copies.frames, frame->at), chains->frame_fields.at};
+    struct view again = {view_of(chains, &slot->copies.again, frame->at), chains->frame_fields.at};
     if (once.bytes == NULL || again.bytes == NULL) {
         return false;
     }
@@ -75,7 +75,7 @@ static void mark_copies(struct chains *chains, struct slot *slot, struct raw_thr
     struct raw_frame *frames = chains->look.frames + raw->first_frame;
     size_t count = slot->doubts > 0 && raw->is_complete ? doubted_count(slot, raw) : 0;
     const uint8_t *bytes =
-        slot->again_group.count > 0 ? view_copy(&chains->snapshot, slot->extent) : NULL;
+        slot->copies.again.count > 0 ? view_copy(&chains->snapshot, slot->copies.extent) : NULL;
     for (size_t i = 0; i < count; i++) {
         if (bytes != NULL) {
             struct extent extent = {load_u64(bytes), load_u64(bytes + 8), load_u64(bytes + 16)};

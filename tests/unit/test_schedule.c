@@ -139,6 +139,39 @@ static void test_seed_decides(void **state) {
     assert_true(different > 90);
 }
 
+/* Ticks that take three intervals, and two more for every look beyond the first. */
+static void test_looks_are_taken_at_once(void **state) {
+    (void)state;
+    struct schedule schedule;
+    uint64_t now_ns = START;
+    schedule_init(&schedule, START, INTERVAL, 3);
+    assert_int_equal(schedule.ahead, 1);
+    for (int i = 0; i < 100; i++) {
+        (void)schedule_next_ns(&schedule, now_ns);
+        uint64_t spent_ns = (3 + (schedule.ahead - 1) / 2) * INTERVAL;
+        schedule_note(&schedule, schedule.ahead, spent_ns);
+        now_ns += spent_ns;
+    }
+    assert_int_equal(schedule.ahead, 4); /* then a tick takes as long as its looks may */
+    uint64_t missed = schedule.missed;
+    (void)schedule_next_ns(&schedule, now_ns);
+    assert_int_equal(schedule.missed, missed);
+}
+
+static void test_one_long_tick_is_no_reason(void **state) {
+    (void)state;
+    struct schedule schedule;
+    schedule_init(&schedule, START, INTERVAL, 3);
+    schedule_note(&schedule, 1, 1000 * INTERVAL);
+    assert_int_equal(schedule.ahead, 2);
+    schedule_note(&schedule, 2, INTERVAL / 2);
+    assert_int_equal(schedule.ahead, 1);
+    for (int i = 0; i < 1000; i++) {
+        schedule_note(&schedule, schedule.ahead, 1000 * INTERVAL);
+    }
+    assert_in_range(schedule.ahead, 8, 64);
+}
+
 static void test_years(void **state) {
     (void)state;
     struct schedule schedule;
@@ -158,6 +191,8 @@ int main(void) {
         cmocka_unit_test(test_instant_in_the_past),
         cmocka_unit_test(test_instants_are_uniform),
         cmocka_unit_test(test_seed_decides),
+        cmocka_unit_test(test_looks_are_taken_at_once),
+        cmocka_unit_test(test_one_long_tick_is_no_reason),
         cmocka_unit_test(test_years),
     };
     return cmocka_run_group_tests_name("schedule", tests, NULL, NULL);
