@@ -77,10 +77,6 @@ struct snapshot_group snapshot_group_begin(const struct snapshot *snapshot) {
     return (struct snapshot_group){.first = snapshot->count};
 }
 
-void snapshot_group_turn(struct snapshot_group *group) {
-    group->turn = group->count;
-}
-
 static struct range *range_new(struct snapshot *snapshot, struct remote from, uint32_t bytes) {
     if (snapshot->count == snapshot->capacity) {
         snapshot->ranges = memory_grow(snapshot->ranges, sizeof *snapshot->ranges,
@@ -108,45 +104,20 @@ static const uint8_t *view_in(const struct range *range, struct remote from, uin
     return inside ? (const uint8_t *)range->to + skip : NULL;
 }
 
-/* Index of the first range of the group that starts at or below `addr`; the last one if there is
- * none. */
-static size_t first_at_or_below(const struct range *ranges, size_t count, uint64_t addr) {
-    size_t low = 0;
-    size_t high = count - 1;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (ranges[middle].from.addr <= addr) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    return low;
-}
-
-/* Index of the range of the group that holds `addr`, if one does. */
-static size_t find_range(const struct range *ranges, const struct snapshot_group *group,
-                         uint64_t addr) {
-    size_t turn = group->turn;
-    bool is_above = turn < group->count && ranges[group->count - 1].from.addr <= addr;
-    if (is_above) {
-        return turn + first_at_or_below(ranges + turn, group->count - turn, addr);
-    }
-    return first_at_or_below(ranges, turn > 0 ? turn : group->count, addr);
-}
-
+/* Mostly it is the same range again, or the next one. */
 const uint8_t *snapshot_view(const struct snapshot *snapshot, struct snapshot_group *group,
                              struct remote from, uint32_t bytes) {
-    if (group->count == 0) {
-        return NULL;
-    }
     const struct range *ranges = snapshot->ranges + group->first;
-    const uint8_t *view = view_in(&ranges[group->cursor], from, bytes);
-    if (view == NULL) {
-        group->cursor = find_range(ranges, group, from.addr);
-        view = view_in(&ranges[group->cursor], from, bytes);
+    for (size_t i = 0; i < group->count; i++) {
+        size_t at =
+            group->cursor + i < group->count ? group->cursor + i : group->cursor + i - group->count;
+        const uint8_t *view = view_in(&ranges[at], from, bytes);
+        if (view != NULL) {
+            group->cursor = at;
+            return view;
+        }
     }
-    return view;
+    return NULL;
 }
 
 static const uint8_t *read_now(struct snapshot *snapshot, struct remote from, uint32_t bytes,

@@ -1,7 +1,7 @@
 /* The target as it was in one tick: local copies of what was asked for.
  *
- * The reader of a tick first queues everything it expects to need, in groups that are sorted by
- * falling address (one group for each thread), and fetches it all in one system call. It then looks
+ * The reader of a tick first queues everything it expects to need, in groups (one or a few for each
+ * thread), and fetches it all in one system call. It then looks
  * at the copies. What was not foreseen is fetched on the spot and counted, so that the caller can
  * foresee it in the next tick. Emptied, not freed, between ticks; allocates nothing in the steady
  * state. */
@@ -25,13 +25,12 @@ struct snapshot {
     uint64_t unforeseen; /* reads made on the spot since init */
 };
 
-/* A run of queued ranges, and where the last look in it was. It has two parts, each sorted by
- * falling start, and what is in the second lies above all of the first. */
+/* A run of queued ranges, and where the last look in it was. They are best looked at in the order
+ * in which they were queued. */
 struct snapshot_group {
     size_t first;
     size_t count;
     size_t cursor;
-    size_t turn; /* ranges in the first part; 0: there is only one */
 };
 
 /* `memory` is borrowed. */
@@ -42,8 +41,6 @@ void snapshot_reset(struct snapshot *snapshot);
 
 /* A new group; ranges wanted from now on belong to it. */
 struct snapshot_group snapshot_group_begin(const struct snapshot *snapshot);
-/* The second part of the group begins here. */
-void snapshot_group_turn(struct snapshot_group *group);
 /* Queues `bytes` bytes at `from` (behind all earlier ones of the group). */
 void snapshot_want(struct snapshot *snapshot, struct snapshot_group *group, struct remote from,
                    uint32_t bytes);

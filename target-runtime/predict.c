@@ -13,18 +13,21 @@ enum {
     OVERLAP_BYTES = 256,
     SLACK_BYTES = 384, /* a few frames more than the last stacks had */
     PAGE_BYTES = 4096,
+    SORTED_LIMIT = 64, /* more ranges than this are copied by falling address */
     RANGE_LIMIT = 65536,
     RANGE_BYTES = 1 << 20,
 };
 
 void prediction_deinit(struct prediction *prediction) {
     free(prediction->ranges);
+    free(prediction->order);
     *prediction = (struct prediction){0};
 }
 
 void prediction_clear(struct prediction *prediction) {
     prediction->count = 0;
     prediction->cursor = 0;
+    prediction->is_listed = false;
 }
 
 /* Index of the last range that starts at or below `addr`; `count` if there is none. */
@@ -60,20 +63,49 @@ static void want_range(const struct predicted *range, uint64_t piece_bytes,
     snapshot_want(snapshot, group, (struct remote){range->start}, (uint32_t)(end - range->start));
 }
 
-/* What was touched first in the last tick, the newest frame, goes first: the less time between the
- * pointer to it and the copy of it, the better. Then what is below it, then what is above. */
-struct snapshot_group prediction_want(const struct prediction *prediction,
-                                      enum prediction_kind kind, struct snapshot *snapshot) {
+/* Which of two ranges is needed sooner: a chain is followed as it was the last time. */
+static bool is_sooner(const struct predicted *a, const struct predicted *b) {
+    return a->tick != b->tick ? a->tick > b->tick : a->rank < b->rank;
+}
+
+/* All of them, by falling address. */
+static void list_ranges(struct prediction *prediction) {
+    size_t count = prediction->count;
+    if (count > prediction->order_capacity) {
+        prediction->order = memory_grow(prediction->order, sizeof *prediction->order, count,
+                                        &prediction->order_capacity);
+    }
+    for (size_t i = 0; i < count; i++) {
+        prediction->order[i] = count - 1 - i;
+    }
+    prediction->is_listed = true;
+}
+
+/* Those that are needed first come first: the less time between the pointer to the newest frame and
+ * the copy of it, and between the copies of a frame and of its caller, the better. The order hardly
+ * changes from tick to tick. */
+static void put_in_order(struct prediction *prediction) {
+    const struct predicted *ranges = prediction->ranges;
+    if (!prediction->is_listed) {
+        list_ranges(prediction);
+    }
+    for (size_t i = 1; i < prediction->count && prediction->count <= SORTED_LIMIT; i++) {
+        size_t moved = prediction->order[i];
+        size_t at = i;
+        for (; at > 0 && is_sooner(&ranges[moved], &ranges[prediction->order[at - 1]]); at--) {
+            prediction->order[at] = prediction->order[at - 1];
+        }
+        prediction->order[at] = moved;
+    }
+}
+
+struct snapshot_group prediction_want(struct prediction *prediction, enum prediction_kind kind,
+                                      struct snapshot *snapshot) {
     uint64_t piece_bytes = kind == PREDICTION_OF_STACKS ? PIECE_BYTES : WHOLE_BYTES;
     struct snapshot_group group = snapshot_group_begin(snapshot);
-    size_t lead = last_at_or_below(prediction, prediction->lead);
-    size_t above = lead < prediction->count ? lead + 1 : 0;
-    for (size_t i = above; i-- > 0;) {
-        want_range(&prediction->ranges[i], piece_bytes, snapshot, &group);
-    }
-    snapshot_group_turn(&group);
-    for (size_t i = prediction->count; i-- > above;) {
-        want_range(&prediction->ranges[i], piece_bytes, snapshot, &group);
+    put_in_order(prediction);
+    for (size_t i = 0; i < prediction->count; i++) {
+        want_range(&prediction->ranges[prediction->order[i]], piece_bytes, snapshot, &group);
     }
     return group;
 }
@@ -88,8 +120,10 @@ static size_t insert(struct prediction *prediction, size_t at, uint64_t low, uin
     }
     struct predicted *place = prediction->ranges + at;
     memmove(place + 1, place, (prediction->count - at) * sizeof *place);
-    *place = (struct predicted){low, high, low, high};
+    *place =
+        (struct predicted){.start = low, .end = high, .touched_low = low, .touched_high = high};
     prediction->count++;
+    prediction->is_listed = false;
     return at;
 }
 
@@ -134,18 +168,24 @@ static size_t place_for(struct prediction *prediction, uint64_t low, uint64_t hi
     return insert(prediction, next, low, high);
 }
 
+static void note_rank(struct prediction *prediction, struct predicted *range) {
+    if (range->tick != prediction->tick + 1) {
+        range->tick = prediction->tick + 1;
+        range->rank = prediction->rank++;
+    }
+}
+
 void prediction_touch(struct prediction *prediction, struct remote from, uint32_t bytes) {
     uint64_t low = from.addr;
     uint64_t high = from.addr + bytes;
     size_t at = prediction->cursor;
-    prediction->lead = prediction->is_untouched ? low : prediction->lead;
-    prediction->is_untouched = false;
     bool is_next_beyond = at + 1 >= prediction->count || prediction->ranges[at + 1].start > low;
     if (at >= prediction->count || !holds(&prediction->ranges[at], low, high) || !is_next_beyond) {
         at = place_for(prediction, low, high);
     }
     if (at < prediction->count) {
         touch(&prediction->ranges[at], low, high);
+        note_rank(prediction, &prediction->ranges[at]);
         prediction->cursor = at;
     }
 }
@@ -169,7 +209,8 @@ static uint64_t end_with_slack(uint64_t touched_high, uint64_t next_start) {
 
 void prediction_age(struct prediction *prediction, const struct snapshot *snapshot,
                     const struct snapshot_group *group, uint32_t age_ticks) {
-    prediction->is_untouched = true;
+    prediction->tick++;
+    prediction->rank = 0;
     /* What is not mapped any more was not touched either, and should go at once. */
     if (++prediction->ticks < age_ticks && !has_failed(snapshot, group)) {
         return;
@@ -181,6 +222,7 @@ void prediction_age(struct prediction *prediction, const struct snapshot *snapsh
             prediction->ranges[kept++] = range;
         }
     }
+    prediction->is_listed = prediction->is_listed && kept == prediction->count;
     prediction->count = kept;
     for (size_t i = 0; i < kept; i++) {
         struct predicted *range = &prediction->ranges[i];

@@ -17,6 +17,8 @@ struct predicted {
     uint64_t end;
     uint64_t touched_low; /* what was touched since the last ageing; low > high: nothing */
     uint64_t touched_high;
+    uint64_t tick; /* in which it was touched last */
+    size_t rank;   /* how many others were touched before it in that tick */
 };
 
 struct prediction {
@@ -24,9 +26,12 @@ struct prediction {
     size_t count;
     size_t capacity;
     size_t cursor;
-    uint32_t ticks;    /* since the last ageing */
-    bool is_untouched; /* in this tick */
-    uint64_t lead;     /* what was touched first in the last tick that touched anything */
+    uint32_t ticks; /* since the last ageing */
+    uint64_t tick;  /* the present one */
+    size_t rank;    /* of what is touched next in it */
+    size_t *order;  /* the ranges, those first that were touched first in the last tick, */
+    bool is_listed; /* if it has all of them */
+    size_t order_capacity;
 };
 
 /* A zeroed prediction foresees nothing. */
@@ -38,8 +43,8 @@ void prediction_clear(struct prediction *prediction);
 enum prediction_kind { PREDICTION_OF_STACKS, PREDICTION_OF_WORDS };
 
 /* Queues everything foreseen, as one group. */
-struct snapshot_group prediction_want(const struct prediction *prediction,
-                                      enum prediction_kind kind, struct snapshot *snapshot);
+struct snapshot_group prediction_want(struct prediction *prediction, enum prediction_kind kind,
+                                      struct snapshot *snapshot);
 /* Notes that `bytes` bytes at `from` were needed. */
 void prediction_touch(struct prediction *prediction, struct remote from, uint32_t bytes);
 /* The end of a tick; `group` is what prediction_want gave for it. Forgets what was not touched for
