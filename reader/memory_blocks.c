@@ -181,3 +181,7 @@ enum status memory_blocks_renew(struct memory *memory) {
     }
     return status;
 }
+
+void memory_blocks_forget(struct memory *memory) {
+    index_first(memory->state, 0);
+}

@@ -13,5 +13,7 @@ void memory_open_blocks(struct memory *out, struct memory *under);
 /* A new look: forgets every copy, and fetches the blocks anew that were read since the last call.
  * Statuses of memory_read that are about all of them; OK when single blocks are gone. */
 enum status memory_blocks_renew(struct memory *blocks) MUST_CHECK;
+/* A new look that is not like the last: forgets every copy, and fetches none. */
+void memory_blocks_forget(struct memory *blocks);
 
 #endif
