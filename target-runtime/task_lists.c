@@ -152,21 +152,103 @@ static bool is_fatal(enum status status) {
     return status == STATUS_GONE || status == STATUS_NOT_PERMITTED;
 }
 
-static enum status each_of_sets(const struct task_sets *sets, const struct task_reader *reader,
-                                element_visit *visit, void *context) {
-    const struct runtime *runtime = &reader->runtime;
-    enum status status = STATUS_OK;
-    if (sets->all.addr != 0) {
-        status = weak_set_each(runtime, sets->all, visit, context);
-    }
-    if (!is_fatal(status) && sets->scheduled.addr != 0) {
-        status = weak_set_each(runtime, sets->scheduled, visit, context);
-    }
-    if (!is_fatal(status) && sets->eager.addr != 0) {
-        status = set_each(runtime, sets->eager, visit, context);
-    }
-    return is_fatal(status) ? status : STATUS_OK;
+/* What is done with each place. */
+struct place_walk {
+    place_visit *visit;
+    void *context;
+};
+
+static bool visit_place(const struct place_walk *walk, enum task_place_kind kind,
+                        struct remote at) {
+    struct task_place place = {kind, at};
+    return at.addr == 0 || walk->visit(walk->context, &place);
 }
+
+static bool visit_places(const struct task_sets *sets, const struct place_walk *walk) {
+    return visit_place(walk, TASKS_IN_REFERENCES, sets->all) &&
+           visit_place(walk, TASKS_IN_REFERENCES, sets->scheduled) &&
+           visit_place(walk, TASKS_IN_SET, sets->eager);
+}
+
+static bool was_met(const struct raw_look *threads, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (threads->threads[i].interpreter == threads->threads[count].interpreter) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status places_of(struct task_lists *lists, struct task_reader *reader,
+                             uint64_t interpreter, const struct place_walk *walk, bool *more) {
+    struct task_sets *sets;
+    enum status status = sets_of(lists, reader, interpreter, &sets);
+    if (status == STATUS_OK && sets->module != 0) {
+        *more = visit_places(sets, walk);
+    }
+    if (status == STATUS_OK && *more && knows_published(lists, reader)) {
+        *more = visit_place(
+            walk, TASKS_IN_LIST,
+            remote_at((struct remote){interpreter}, lists->published.interpreter.tasks_head));
+    }
+    return status;
+}
+
+enum status task_lists_each_place(struct task_lists *lists, struct task_reader *reader,
+                                  const struct raw_look *threads, place_visit *visit,
+                                  void *context) {
+    struct place_walk walk = {visit, context};
+    enum status status = STATUS_OK;
+    bool more = true;
+    for (size_t i = 0; i < threads->thread_count && more && status == STATUS_OK; i++) {
+        if (!was_met(threads, i)) {
+            status = places_of(lists, reader, threads->threads[i].interpreter, &walk, &more);
+        }
+    }
+    for (size_t i = 0; i < threads->thread_count && more && status == STATUS_OK; i++) {
+        if (knows_published(lists, reader)) {
+            more = visit_place(
+                &walk, TASKS_IN_LIST,
+                remote_at(threads->threads[i].state, lists->published.thread.tasks_head));
+        }
+    }
+    return status;
+}
+
+/* ---- all of them ---- */
+
+struct element_walk {
+    const struct task_reader *reader;
+    element_visit *visit;
+    void *context;
+    enum status status;
+};
+
+static bool walk_place(void *context, const struct task_place *place) {
+    struct element_walk *walk = context;
+    const struct runtime *runtime = &walk->reader->runtime;
+    enum status status = STATUS_OK;
+    switch (place->kind) {
+    case TASKS_IN_REFERENCES:
+        status = weak_set_each(runtime, place->at, walk->visit, walk->context);
+        break;
+    case TASKS_IN_SET: status = set_each(runtime, place->at, walk->visit, walk->context); break;
+    case TASKS_IN_LIST:
+        status = each_linked(walk->reader, place->at, walk->visit, walk->context);
+        break;
+    }
+    walk->status = is_fatal(status) ? status : STATUS_OK;
+    return walk->status == STATUS_OK;
+}
+
+enum status task_lists_each(struct task_lists *lists, struct task_reader *reader,
+                            const struct raw_look *threads, element_visit *visit, void *context) {
+    struct element_walk walk = {.reader = reader, .visit = visit, .context = context};
+    enum status status = task_lists_each_place(lists, reader, threads, walk_place, &walk);
+    return status != STATUS_OK ? status : walk.status;
+}
+
+/* ---- those that run ---- */
 
 struct value_visit {
     element_visit *visit;
@@ -193,21 +275,9 @@ static enum status each_current(const struct task_sets *sets, const struct task_
     return is_fatal(status) ? status : STATUS_OK;
 }
 
-static bool was_met(const struct raw_look *threads, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        if (threads->threads[i].interpreter == threads->threads[count].interpreter) {
-            return true;
-        }
-    }
-    return false;
-}
-
-typedef enum status sets_each(const struct task_sets *sets, const struct task_reader *reader,
-                              element_visit *visit, void *context);
-
-static enum status each_interpreter(struct task_lists *lists, struct task_reader *reader,
-                                    const struct raw_look *threads, sets_each *each,
-                                    element_visit *visit, void *context) {
+enum status task_lists_each_running(struct task_lists *lists, struct task_reader *reader,
+                                    const struct raw_look *threads, element_visit *visit,
+                                    void *context) {
     enum status status = STATUS_OK;
     for (size_t i = 0; i < threads->thread_count && status == STATUS_OK; i++) {
         struct task_sets *sets;
@@ -216,35 +286,9 @@ static enum status each_interpreter(struct task_lists *lists, struct task_reader
         }
         status = sets_of(lists, reader, threads->threads[i].interpreter, &sets);
         if (status == STATUS_OK && sets->module != 0) {
-            status = each(sets, reader, visit, context);
-        }
-        if (status == STATUS_OK && each == each_of_sets && knows_published(lists, reader)) {
-            status = each_linked(reader,
-                                 remote_at((struct remote){sets->interpreter},
-                                           lists->published.interpreter.tasks_head),
-                                 visit, context);
+            status = each_current(sets, reader, visit, context);
         }
     }
-    return status;
-}
-
-enum status task_lists_each(struct task_lists *lists, struct task_reader *reader,
-                            const struct raw_look *threads, element_visit *visit, void *context) {
-    enum status status = each_interpreter(lists, reader, threads, each_of_sets, visit, context);
-    for (size_t i = 0; i < threads->thread_count && status == STATUS_OK; i++) {
-        if (knows_published(lists, reader)) {
-            status = each_linked(
-                reader, remote_at(threads->threads[i].state, lists->published.thread.tasks_head),
-                visit, context);
-        }
-    }
-    return status;
-}
-
-enum status task_lists_each_running(struct task_lists *lists, struct task_reader *reader,
-                                    const struct raw_look *threads, element_visit *visit,
-                                    void *context) {
-    enum status status = each_interpreter(lists, reader, threads, each_current, visit, context);
     for (size_t i = 0; i < threads->thread_count && status == STATUS_OK; i++) {
         struct remote task = {0};
         if (knows_published(lists, reader)) {

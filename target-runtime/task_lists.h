@@ -28,9 +28,27 @@ struct task_lists {
     uint32_t publisher_looks; /* until it is looked for again */
 };
 
+/* A place where an interpreter or a thread keeps tasks. */
+enum task_place_kind {
+    TASKS_IN_REFERENCES, /* a WeakSet */
+    TASKS_IN_SET,
+    TASKS_IN_LIST, /* `at` is its head, a struct llist_node (pycore_llist.h: next, prev) */
+};
+
+struct task_place {
+    enum task_place_kind kind;
+    struct remote at;
+};
+
 /* Accepts zeroed lists. */
 void task_lists_deinit(struct task_lists *lists);
 
+/* Calls `visit` with every place of the interpreters and threads of the look, until it returns
+ * false. */
+typedef bool place_visit(void *context, const struct task_place *place);
+enum status task_lists_each_place(struct task_lists *lists, struct task_reader *reader,
+                                  const struct raw_look *threads, place_visit *visit,
+                                  void *context) MUST_CHECK;
 /* Calls `visit` with every task there may be of the interpreters and threads of the look; some of
  * them several times. What is met need not be a task any more. */
 enum status task_lists_each(struct task_lists *lists, struct task_reader *reader,

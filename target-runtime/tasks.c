@@ -11,22 +11,39 @@
 #include "target-runtime/task_reader.h"
 
 enum {
-    CHAIN_LIMIT = 4096, /* coroutines that await one another */
-    KINDS_LOOKS = 256,  /* how long it is believed what types are */
-    STATE_PENDING = 0,  /* Modules/_asynciomodule.c, fut_state */
-    NOTED_LIMIT = 256,  /* tasks that run at once */
-    TASK_BYTES = 256,   /* covers a TaskObj */
+    CHAIN_LIMIT = 4096,  /* coroutines that await one another */
+    KINDS_LOOKS = 256,   /* how long it is believed what types are */
+    STATE_PENDING = 0,   /* Modules/_asynciomodule.c, fut_state */
+    NOTED_LIMIT = 256,   /* tasks that run at once */
+    TASK_BYTES = 256,    /* covers a TaskObj */
+    WAITERS_LIMIT = 256, /* tasks that wait for one another, one after the other */
+    LOOK_OF_ONE = 2,     /* of tasks.looks; the others take turns */
+    LOOKS,
+};
+
+/* The loop that was asked last which thread runs it. */
+struct known_loop {
+    uint64_t at;
+    uint64_t ident;
 };
 
 struct tasks {
     struct task_reader reader;
+    struct memory *live; /* the target's, borrowed */
     struct memory blocks;
     struct task_lists lists;
     struct memory note_blocks; /* the few that tasks_note needs */
     uint64_t noted[NOTED_LIMIT];
     size_t noted_count;
-    struct task_look looks[2];
-    size_t newest; /* of them */
+    struct memory one_blocks; /* what tasks_read_one needs */
+    struct memory one;        /* notes that */
+    uint8_t *one_bytes;       /* of which everything is read twice */
+    size_t one_capacity;
+    struct range *one_ranges;
+    size_t one_range_capacity;
+    struct known_loop loop;
+    struct task_look looks[LOOKS];
+    size_t newest; /* of them; the one that is being filled */
     uint32_t look_count;
     enum status status; /* of the look being taken */
 };
@@ -175,12 +192,17 @@ static enum status read_name(struct task_reader *reader, struct remote name, str
 
 /* The thread that runs a loop (Lib/asyncio/base_events.py, run_forever), where the loop is one of
  * asyncio's own kind. */
-static uint64_t ident_of_loop(const struct task_reader *reader, struct remote loop) {
+static uint64_t ident_of_loop(struct tasks *tasks, struct remote loop) {
+    struct runtime runtime = tasks->reader.runtime;
     struct remote value;
     uint64_t ident = 0;
-    bool is_known = attribute_find(&reader->runtime, loop, "_thread_id", &value) == STATUS_OK &&
-                    object_integer(&reader->runtime, value, &ident) == STATUS_OK;
-    return is_known ? ident : 0;
+    if (loop.addr != tasks->loop.at) {
+        runtime.memory = &tasks->blocks; /* it is no part of the task */
+        bool is_known = attribute_find(&runtime, loop, "_thread_id", &value) == STATUS_OK &&
+                        object_integer(&runtime, value, &ident) == STATUS_OK;
+        tasks->loop = (struct known_loop){loop.addr, is_known ? ident : 0};
+    }
+    return tasks->loop.ident;
 }
 
 /* One coroutine of the chain; where it leads is in `*object`, NULL at the end. */
@@ -278,7 +300,7 @@ static enum status read_task(struct tasks *tasks, struct remote at) {
         return status;
     }
     task.loop = head.loop.addr;
-    task.loop_ident = ident_of_loop(&tasks->reader, head.loop);
+    task.loop_ident = ident_of_loop(tasks, head.loop);
     task.coroutine = head.coroutine.addr;
     status = read_name(&tasks->reader, head.name, &look->texts);
     task.name_length = look->texts.length - task.name_at;
@@ -343,6 +365,7 @@ enum status tasks_note(struct tasks *tasks, const struct raw_look *threads) {
 enum status tasks_look(struct tasks *tasks, const struct raw_look *threads, enum tasks_scope scope,
                        const struct task_look **out) {
     tasks->newest = 1 - tasks->newest;
+    tasks->loop = (struct known_loop){0};
     look_reset(&tasks->looks[tasks->newest]);
     *out = &tasks->looks[tasks->newest];
     if (tasks->look_count++ % KINDS_LOOKS == 0) {
@@ -361,6 +384,90 @@ enum status tasks_look(struct tasks *tasks, const struct raw_look *threads, enum
     }
     visit_waiters(tasks);
     return status != STATUS_OK ? status : tasks->status;
+}
+
+/* ---- one task ---- */
+
+/* The task that waits first for the last one of the look; false if there is none. */
+static bool visit_first_waiter(struct tasks *tasks) {
+    const struct task_look *look = &tasks->looks[tasks->newest];
+    size_t count = look->count;
+    const struct raw_task last = look->tasks[count - 1];
+    for (size_t i = 0; i < last.parent_count && look->count == count; i++) {
+        uint64_t parent = look->parents[last.first_parent + i];
+        if (task_find(look, parent) != NULL || !visit_task(tasks, (struct remote){parent})) {
+            return false;
+        }
+    }
+    return look->count > count;
+}
+
+static void fill_one(struct tasks *tasks, uint64_t at) {
+    struct task_look *look = &tasks->looks[LOOK_OF_ONE];
+    size_t turn = tasks->newest;
+    tasks->newest = LOOK_OF_ONE;
+    tasks->reader.runtime.memory = &tasks->one;
+    tasks->status = STATUS_OK;
+    look_reset(look);
+    memory_tape_begin(&tasks->one);
+    visit_task(tasks, (struct remote){at});
+    while (look->count > 0 && look->count < WAITERS_LIMIT && visit_first_waiter(tasks)) {
+    }
+    tasks->reader.runtime.memory = &tasks->blocks;
+    tasks->newest = turn;
+}
+
+/* Reads what the notes tell of from `memory`. */
+static enum status digest_notes(struct tasks *tasks, struct memory *memory,
+                                const struct task_reading *reading, bool *is_there_out,
+                                uint64_t *out) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < reading->note_count; i++) {
+        bytes += reading->notes[i].bytes;
+    }
+    tasks->one_bytes = memory_grow(tasks->one_bytes, 1, bytes + 1, &tasks->one_capacity);
+    tasks->one_ranges = memory_grow(tasks->one_ranges, sizeof *tasks->one_ranges,
+                                    reading->note_count + 1, &tasks->one_range_capacity);
+    bytes = 0;
+    for (size_t i = 0; i < reading->note_count; i++) {
+        tasks->one_ranges[i] = memory_note_range(reading->notes[i], tasks->one_bytes + bytes);
+        bytes += reading->notes[i].bytes;
+    }
+    enum status status = memory_read(memory, tasks->one_ranges, reading->note_count);
+    *is_there_out =
+        status == STATUS_OK && memory_notes_digest(tasks->one_ranges, reading->note_count, out);
+    return status;
+}
+
+enum status tasks_read_one(struct tasks *tasks, uint64_t at, struct task_reading *out) {
+    uint64_t again = 0;
+    bool was_there = false;
+    bool is_there = false;
+    *out = (struct task_reading){.look = &tasks->looks[LOOK_OF_ONE]};
+    fill_one(tasks, at);
+    if (tasks->status != STATUS_OK) {
+        return tasks->status;
+    }
+    out->is_whole = memory_tape_notes(&tasks->one, &out->notes, &out->note_count);
+    enum status status = digest_notes(tasks, &tasks->one_blocks, out, &was_there, &out->digest);
+    if (status == STATUS_OK) {
+        status = digest_notes(tasks, tasks->live, out, &is_there, &again);
+    }
+    out->is_moving = status == STATUS_OK && (!was_there || !is_there || again != out->digest);
+    if (out->is_moving) {
+        look_reset(&tasks->looks[LOOK_OF_ONE]);
+        memory_blocks_forget(&tasks->one_blocks);
+    }
+    return status;
+}
+
+void tasks_forget(struct tasks *tasks) {
+    memory_blocks_forget(&tasks->one_blocks);
+}
+
+enum status tasks_each_place(struct tasks *tasks, const struct raw_look *threads,
+                             place_visit *visit, void *context) {
+    return task_lists_each_place(&tasks->lists, &tasks->reader, threads, visit, context);
 }
 
 /* ---- two looks ---- */
@@ -416,13 +523,17 @@ bool tasks_confirm(struct tasks *tasks) {
 struct tasks *tasks_create(const struct runtime *runtime, const struct process *process) {
     struct tasks *tasks = memory_zeroed(1, sizeof *tasks);
     tasks->reader.runtime = *runtime;
+    tasks->live = runtime->memory;
     memory_open_blocks(&tasks->blocks, runtime->memory);
     memory_open_blocks(&tasks->note_blocks, runtime->memory);
+    memory_open_blocks(&tasks->one_blocks, runtime->memory);
+    memory_open_tape(&tasks->one, &tasks->one_blocks);
     tasks->reader.runtime.memory = &tasks->blocks;
     tasks->reader.head_bytes = LAYOUT_AT(runtime->layout, object, type) + 8;
     tasks->lists.process = process;
-    look_reset(&tasks->looks[0]);
-    look_reset(&tasks->looks[1]);
+    for (size_t i = 0; i < LOOKS; i++) {
+        look_reset(&tasks->looks[i]);
+    }
     return tasks;
 }
 
@@ -430,11 +541,16 @@ void tasks_destroy(struct tasks *tasks) {
     if (tasks == NULL) {
         return;
     }
-    look_deinit(&tasks->looks[0]);
-    look_deinit(&tasks->looks[1]);
+    for (size_t i = 0; i < LOOKS; i++) {
+        look_deinit(&tasks->looks[i]);
+    }
+    free(tasks->one_bytes);
+    free(tasks->one_ranges);
     task_lists_deinit(&tasks->lists);
     kinds_deinit(&tasks->reader.kinds);
     memory_close(&tasks->blocks);
     memory_close(&tasks->note_blocks);
+    memory_close(&tasks->one);
+    memory_close(&tasks->one_blocks);
     free(tasks);
 }

@@ -14,8 +14,10 @@
 
 #include "profiler/base/buffer.h"
 #include "profiler/base/status.h"
+#include "reader/memory_tape.h"
 #include "reader/process.h"
 #include "target-runtime/runtime.h"
+#include "target-runtime/task_lists.h"
 #include "target-runtime/walk.h"
 
 struct raw_task {
@@ -76,6 +78,25 @@ enum status tasks_look(struct tasks *tasks, const struct raw_look *threads, enum
 
 /* Marks the tasks of the last look that were the same in the one before. True if all were. */
 bool tasks_confirm(struct tasks *tasks);
+
+/* What was made of one task, and what of the target's memory that was made of. */
+struct task_reading {
+    const struct task_look *look; /* it comes first, then the first who waits for it, and so on */
+    const struct memory_note *notes; /* borrowed as the look is, until the next reading */
+    size_t note_count;
+    uint64_t digest; /* of what the notes say (memory_tape.h) */
+    bool is_whole;   /* the notes tell of all of it */
+    bool is_moving;  /* it changed while it was read: nothing was made of it */
+};
+
+/* Reads one task. The look is empty when it is none any more, or when what was read of it was not
+ * the same when it was read again. GONE, NOT_PERMITTED. */
+enum status tasks_read_one(struct tasks *tasks, uint64_t at, struct task_reading *out) MUST_CHECK;
+/* A new time: what was read for tasks_read_one until now may have changed. */
+void tasks_forget(struct tasks *tasks);
+/* As task_lists_each_place. */
+enum status tasks_each_place(struct tasks *tasks, const struct raw_look *threads,
+                             place_visit *visit, void *context) MUST_CHECK;
 
 /* The task at an address; NULL if it is not in the look. */
 const struct raw_task *task_find(const struct task_look *look, uint64_t at);
