@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "profiler/model/origin.h"
+
 /* Extension modules are files NAME.so or NAME.cpython-311-x86_64-linux-gnu.so, libraries of the
  * system NAME.so.6. */
 static bool is_native(const char *name, const char *file) {
@@ -14,48 +16,14 @@ static bool is_native(const char *name, const char *file) {
     return found;
 }
 
-/* Whether the path has a folder of this name. */
-static bool has_folder(const char *path, const char *folder) {
-    size_t bytes = strlen(folder);
-    for (const char *at = strstr(path, folder); at; at = strstr(at + 1, folder)) {
-        if ((at == path || at[-1] == '/') && at[bytes] == '/') {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* pip installs into site-packages, Debian's packages into dist-packages. */
 static bool is_library(const char *name, const char *file) {
     (void)name;
-    return has_folder(file, "site-packages") || has_folder(file, "dist-packages");
+    return origin_is_library(file);
 }
 
-/* Whether `at` begins with a version and the end of a folder's name: "3.11/", "3.13t/", or of the
- * zip file that an embedded Python has: "311.zip/". */
-static bool has_version(const char *at) {
-    size_t digits = strspn(at, "0123456789.");
-    at += digits;
-    if (digits > 0 && strncmp(at - 1, ".zip/", 5) == 0) {
-        return true;
-    }
-    at += *at == 't';
-    return digits > 0 && *at == '/';
-}
-
-/* The importer's own modules are "<frozen importlib._bootstrap>", the others lie in lib/python3.N,
- * or lib64/python3.N. */
 static bool is_standard(const char *name, const char *file) {
     (void)name;
-    static const char folder[] = "/python";
-    for (const char *at = strstr(file, folder); at; at = strstr(at + 1, folder)) {
-        bool is_in_lib = (at - file >= 3 && strncmp(at - 3, "lib", 3) == 0) ||
-                         (at - file >= 5 && strncmp(at - 5, "lib64", 5) == 0);
-        if (is_in_lib && has_version(at + strlen(folder))) {
-            return true;
-        }
-    }
-    return strncmp(file, "<frozen ", 8) == 0;
+    return origin_is_standard(file);
 }
 
 static bool is_python(const char *name, const char *file) {

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "exporters/dwells.h"
 #include "exporters/exporter.h"
 #include "exporters/waits.h"
 #include "exporters/threads.h"
@@ -342,6 +343,7 @@ static enum status table_write(const struct trace *trace, FILE *out, struct erro
     if (count) {
         append_rows(&text, &view, totals, count);
         append_processes(&text, &view);
+        dwells_append(&text, trace);
     } else {
         buffer_printf(&text, "No samples.\n");
     }

@@ -9,6 +9,7 @@
 #include "profiler/base/arena.h"
 #include "profiler/base/clock.h"
 #include "profiler/below.h"
+#include "profiler/model/dwell.h"
 #include "profiler/signals.h"
 #include "reader/tree.h"
 
@@ -365,6 +366,18 @@ void family_read_names(struct family *family, uint64_t now_ns) {
             target_read_names(&family->items[i]->target, now_ns);
         }
     }
+}
+
+void family_tell_waits(const struct family *family) {
+    struct dwell *dwell = family->run->dwell;
+    if (dwell == NULL) {
+        return;
+    }
+    dwell_tell_begin(dwell);
+    for (size_t i = 0; i < family->count; i++) {
+        target_tell_waits(&family->items[i]->target);
+    }
+    dwell_tell_end(dwell, family->run->trace);
 }
 
 void family_count_reads(const struct family *family, uint64_t *calls_out, uint64_t *bytes_out) {

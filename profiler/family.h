@@ -62,6 +62,8 @@ bool family_is_over(const struct family *family, uint64_t now_ns);
 
 /* Once more, all names of those who still live. */
 void family_read_names(struct family *family, uint64_t now_ns);
+/* Enters into the trace how long tasks have waited where; nothing unless the plan shows them. */
+void family_tell_waits(const struct family *family);
 /* What reading has cost until now. */
 void family_count_reads(const struct family *family, uint64_t *calls_out, uint64_t *bytes_out);
 

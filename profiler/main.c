@@ -56,6 +56,7 @@ static enum status sample(struct profile *profile, const struct process *process
         .lists_opcodes = options->lists_opcodes,
         .hides_collector = options->hides_collector,
         .by_task = options->is_async_aware,
+        .shows_waiting = options->shows_waiting,
         .keep_waiting = options->verb == VERB_RUN,
         .follows = options->follows,
         .sinks = sinks,

@@ -22,6 +22,7 @@ struct draft {
     const struct exporter *flag_format; /* --flamegraph and the like */
     bool wants_help;
     bool is_live; /* attach --live */
+    bool has_async_mode;
 };
 
 /* ---- setters ---- */
@@ -63,6 +64,14 @@ static enum status set_mode(struct draft *draft, const char *value, struct error
     return draft->options->mode != NULL
                ? STATUS_OK
                : error_set(error, STATUS_USAGE, "--mode %s: there is no such mode", value);
+}
+
+static enum status set_async_mode(struct draft *draft, const char *value, struct error *error) {
+    draft->has_async_mode = true;
+    draft->options->shows_waiting = strcmp(value, "all") == 0;
+    return draft->options->shows_waiting || strcmp(value, "running") == 0
+               ? STATUS_OK
+               : error_set(error, STATUS_USAGE, "--async-mode %s: it is running or all", value);
 }
 
 static enum status set_thread(struct draft *draft, const char *value, struct error *error) {
@@ -194,6 +203,9 @@ const struct option_row option_rows[] = {
     {0, "async-aware", NULL, VERBS_SAMPLING | VERB_DUMP,
      "stacks by task of asyncio; dump: the tasks too, and who waits for whom",
      FLAG(is_async_aware)},
+    {0, "async-mode", "MODE", VERBS_SAMPLING,
+     "running: the tasks that run (default); all: those that wait, too, and how long they wait",
+     .set = set_async_mode},
     {0, "opcodes", NULL, VERBS_SAMPLING, "record the bytecode instruction of every leaf",
      FLAG(lists_opcodes)},
     {0, "no-gc", NULL, VERBS_LIVE, "no frame <GC> where the garbage collector runs",
@@ -506,6 +518,9 @@ static enum status parse_verb(struct options *out, enum verb verb, int argc, cha
             error, STATUS_USAGE,
             "stacks by task have no native frames yet; leave --native or --async-aware "
             "out");
+    }
+    if (status == STATUS_OK && draft.has_async_mode && !out->is_async_aware) {
+        return error_set(error, STATUS_USAGE, "--async-mode goes with --async-aware");
     }
     if (status == STATUS_OK && draft.is_live) {
         out->verb = VERB_TOP;

@@ -43,6 +43,7 @@ struct options {
     bool waits_for_next;    /* VERB_TOP: when the process has ended */
     bool is_native;         /* native frames too */
     bool is_async_aware;    /* stacks by task of asyncio */
+    bool shows_waiting;     /* of all of them, not only of those that run */
     bool no_source;         /* leave the text of source files out */
     bool is_quiet;
     bool is_json;

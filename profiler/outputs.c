@@ -190,6 +190,29 @@ static cJSON *pauses_json(const struct histogram *pauses) {
     return json;
 }
 
+/* How long tasks waited at each place. */
+static cJSON *dwells_json(const struct trace *trace) {
+    cJSON *json = cJSON_CreateArray();
+    for (uint32_t id = 1; id <= trace->dwells.count; id++) {
+        const struct trace_dwell *dwell = table_row(&trace->dwells, id);
+        const struct trace_frame *frame = trace_frame(trace, dwell->place);
+        const struct trace_function *function = trace_function(trace, frame->function);
+        double waits = dwell->waits > 0 ? (double)dwell->waits : 1;
+        cJSON *row = cJSON_CreateObject();
+        cJSON_AddStringToObject(row, "function", trace_string(trace, function->name));
+        cJSON_AddStringToObject(row, "file", trace_string(trace, function->file));
+        cJSON_AddNumberToObject(row, "line", frame->line);
+        cJSON_AddNumberToObject(row, "waits", (double)dwell->waits);
+        cJSON_AddNumberToObject(row, "going_on", (double)dwell->going_on);
+        cJSON_AddNumberToObject(row, "mean_s", seconds(dwell->sum_ns) / waits);
+        cJSON_AddNumberToObject(row, "p95_s", seconds(dwell->long_ns));
+        cJSON_AddNumberToObject(row, "longest_s", seconds(dwell->longest_ns));
+        cJSON_AddNumberToObject(row, "most", dwell->most);
+        cJSON_AddItemToArray(json, row);
+    }
+    return json;
+}
+
 static enum status write_stats(const void *context, FILE *out, struct error *error) {
     const struct trace *trace = context;
     const struct health *health = &trace->health;
@@ -209,6 +232,8 @@ static enum status write_stats(const void *context, FILE *out, struct error *err
         {"threads", trace->threads.count},
         {"processes", trace->processes.count},
         {"not_python", (double)health->not_python},
+        {"tasks_there", (double)health->tasks_there},
+        {"tasks_seen", (double)health->tasks_seen},
         {"duration_s", (double)health->duration_ns / 1e9},
         {"cpu_s", (double)health->cpu_ns / 1e9},
         {"rss_bytes", (double)health->rss_bytes},
@@ -223,6 +248,9 @@ static enum status write_stats(const void *context, FILE *out, struct error *err
     cJSON_AddStringToObject(json, "version", trace_string(trace, trace->run.python_version));
     if (trace->pauses.count > 0) {
         cJSON_AddItemToObject(json, "pauses", pauses_json(&trace->pauses));
+    }
+    if (trace->dwells.count > 0) {
+        cJSON_AddItemToObject(json, "dwells", dwells_json(trace));
     }
     char *text = cJSON_PrintUnformatted(json);
     cJSON_Delete(json);

@@ -42,7 +42,8 @@ static const struct {
 struct placing {
     struct session *session;
     struct trace *trace;
-    uint8_t *roles; /* by function id: enum role */
+    const struct task_look *look; /* of the task that is placed */
+    uint8_t *roles;               /* by function id: enum role */
     size_t role_count;
     size_t role_capacity;
 };
@@ -115,7 +116,7 @@ static bool is_numbered(const char *name, size_t length) {
 /* Tasks that have no name of their own are one: what tells them apart is their coroutine. */
 static struct stack_id put_task(struct placing *placing, struct stack_id base,
                                 const struct raw_task *task) {
-    const struct task_look *look = placing->session->task_look;
+    const struct task_look *look = placing->look;
     const char *name = task_name(look, task);
     if (is_numbered(name, task->name_length)) {
         return put_text(placing, base, "<task>");
@@ -143,7 +144,7 @@ static const struct raw_task *first_waiter(const struct task_look *look,
 /* The stack of those that wait for the task, from the first that nobody waits for. */
 static struct stack_id put_waiters(struct placing *placing, const struct raw_task *task,
                                    uint64_t now_ns) {
-    const struct task_look *look = placing->session->task_look;
+    const struct task_look *look = placing->look;
     const struct raw_task *path[WAITERS_LIMIT];
     size_t count = 0;
     struct stack_id stack = {0};
@@ -256,6 +257,7 @@ void placing_place(struct placing *placing, const struct raw_look *look,
                    struct placed *out) {
     size_t frames;
     *out = (struct placed){.part = *raw};
+    placing->look = placing->session->task_look;
     const struct raw_task *task = running_newest(look, placing->session->task_look, raw, &frames);
     if (task != NULL) {
         out->base = put_task(placing, put_waiters(placing, task, now_ns), task);
@@ -268,9 +270,9 @@ void placing_place(struct placing *placing, const struct raw_look *look,
     }
 }
 
-struct stack_id placing_waiting(struct placing *placing, const struct raw_task *task,
-                                uint64_t now_ns) {
-    const struct task_look *look = placing->session->task_look;
+struct stack_id placing_waiting(struct placing *placing, const struct task_look *look,
+                                const struct raw_task *task, uint64_t now_ns) {
+    placing->look = look;
     struct stack_id base = put_task(placing, put_waiters(placing, task, now_ns), task);
     return resolve_awaits(placing->session->resolve, look->frames + task->first_frame,
                           task->frame_count, base, now_ns)

@@ -29,9 +29,8 @@ void placing_place(struct placing *placing, const struct raw_look *look,
                    const struct raw_thread *raw, struct thread_ref thread, uint64_t now_ns,
                    struct placed *out);
 
-/* The stack of a task that does not run, with those that wait for it; 0 when nothing of it could be
- * read. */
-struct stack_id placing_waiting(struct placing *placing, const struct raw_task *task,
-                                uint64_t now_ns);
+/* The stack of a task of a look that does not run, on those that wait for it. */
+struct stack_id placing_waiting(struct placing *placing, const struct task_look *look,
+                                const struct raw_task *task, uint64_t now_ns);
 
 #endif

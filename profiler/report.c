@@ -52,6 +52,16 @@ static void print_pauses(const struct trace *trace) {
     }
 }
 
+/* Of how many tasks how many were looked at: fewer where there are too many for the time. */
+static void print_tasks(const struct health *health) {
+    if (health->tasks_there > 0) {
+        fprintf(stderr, "; %.0f tasks a tick, %.*f %% of them looked at",
+                (double)health->tasks_there / (double)health->ticks,
+                health->tasks_seen < health->tasks_there,
+                percent(health->tasks_seen, health->tasks_there));
+    }
+}
+
 void report_quality(const struct trace *trace) {
     const struct health *health = &trace->health;
     double asked_hz = 1e9 / (double)trace->run.interval_ns;
@@ -63,6 +73,7 @@ void report_quality(const struct trace *trace) {
             (double)health->duration_ns / 1e9, health_rate_hz(health), asked_hz, health->lost,
             health->late, health->unverified, percent(health->unverified, health->samples));
     print_pauses(trace);
+    print_tasks(health);
     fprintf(stderr, "; took %.1f %% of a CPU and %.1f MB\n",
             percent(health->cpu_ns, health->duration_ns), (double)health->rss_bytes / 1e6);
 }

@@ -6,6 +6,7 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/family.h"
+#include "profiler/model/dwell.h"
 #include "profiler/nap.h"
 #include "profiler/schedule.h"
 #include "profiler/signals.h"
@@ -112,6 +113,7 @@ static void change_rate(struct sampler *sampler, uint64_t now_ns) {
 static void keep_house(struct sampler *sampler, uint64_t now_ns) {
     const struct sampler_plan *plan = sampler->run.plan;
     if (signals_take_write() && plan->write_now != NULL) {
+        family_tell_waits(&sampler->family);
         plan->write_now(plan->context);
     }
     if (now_ns >= sampler->housekeeping_ns) {
@@ -174,6 +176,7 @@ enum status sampler_run(const struct process *process, struct trace *trace,
         .cpu_before_ns = clock_cpu_ns(),
     };
     *end_out = END_TARGET;
+    sampler.run.dwell = plan->shows_waiting ? dwell_create() : NULL;
     family_open(&sampler.family, &sampler.run, process);
     enum status status = family_wait(&sampler.family, error);
     if (status == STATUS_OK) {
@@ -189,7 +192,9 @@ enum status sampler_run(const struct process *process, struct trace *trace,
             family_read_names(&sampler.family, clock_monotonic_ns());
         }
     }
+    family_tell_waits(&sampler.family);
     family_close(&sampler.family);
+    dwell_destroy(sampler.run.dwell);
     note_cost(&sampler);
     return status;
 }

@@ -28,6 +28,7 @@ struct sampler_plan {
     bool is_blocking;     /* stop the target for every look */
     bool is_native;       /* native frames too; the target is not stopped for every look then */
     bool by_task;         /* stacks by task of asyncio */
+    bool shows_waiting;   /* those of tasks that wait, too; with by_task */
     bool lists_opcodes;   /* record the bytecode instruction of newest frames */
     bool hides_collector; /* no frame for the garbage collector */
     bool keep_waiting;    /* the process may yet execute or start a Python: wait for it */

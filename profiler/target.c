@@ -2,6 +2,7 @@
 
 #include "profiler/base/clock.h"
 #include "profiler/signals.h"
+#include "profiler/waiting.h"
 #include "target-runtime/join.h"
 
 void target_init(struct target *target, struct run *run, const struct process *process) {
@@ -58,6 +59,9 @@ static enum status finish_attaching(struct target *target, enum status status,
     if (run->plan->by_task) {
         session_watch_tasks(&target->session, TASKS_RUNNING);
         target->placing = placing_create(&target->session, run->trace);
+        target->waiting = run->plan->shows_waiting ? waiting_create(target->run, &target->session,
+                                                                    target->placing, target->roster)
+                                                   : NULL;
     }
     if (run->plan->is_blocking) {
         status = block(target, error);
@@ -92,6 +96,7 @@ void target_detach(struct target *target) {
     target->run->read_calls += target->session.memory.calls;
     target->run->read_bytes += target->session.memory.bytes;
     native_destroy(target->native);
+    waiting_destroy(target->waiting);
     roster_destroy(target->roster);
     activity_destroy(target->activity);
     placing_destroy(target->placing);
@@ -100,6 +105,7 @@ void target_detach(struct target *target) {
     target->activity = NULL;
     target->native = NULL;
     target->placing = NULL;
+    target->waiting = NULL;
 }
 
 static void close_stopper(struct target *target) {
@@ -156,7 +162,7 @@ static void count_sample(struct health *health, const struct sample *sample) {
     health->truncated += (sample->flags & SAMPLE_TRUNCATED) != 0;
 }
 
-static enum status push_sample(struct run *run, const struct sample *sample) {
+enum status target_push(struct run *run, const struct sample *sample) {
     enum status status = STATUS_OK;
     bool counts = mode_keeps(run->plan->mode, sample->state);
     if (counts) {
@@ -236,7 +242,7 @@ static enum status take_thread(struct target *target, const struct raw_look *loo
         .state = state,
     };
     session_note(&target->session, run->trace);
-    return push_sample(run, &sample);
+    return target_push(run, &sample);
 }
 
 static enum status take_look(struct target *target, const struct raw_look *look, uint64_t now_ns) {
@@ -245,6 +251,9 @@ static enum status take_look(struct target *target, const struct raw_look *look,
     roster_meet(target->roster, look, now_ns);
     for (size_t i = 0; i < look->thread_count && status == STATUS_OK; i++) {
         status = take_thread(target, look, &look->threads[i], now_ns);
+    }
+    if (status == STATUS_OK && target->waiting != NULL) {
+        status = waiting_look(target->waiting, look, now_ns);
     }
     target->look_samples = target->run->trace->health.samples - samples_before;
     return status;
@@ -309,6 +318,12 @@ enum status target_keep_house(struct target *target, uint64_t now_ns) {
         return STATUS_GONE;
     }
     return session_is_stale(&target->session) ? STATUS_NOT_READY : STATUS_OK;
+}
+
+void target_tell_waits(const struct target *target) {
+    if (target->waiting != NULL) {
+        waiting_tell(target->waiting);
+    }
 }
 
 void target_read_names(struct target *target, uint64_t now_ns) {

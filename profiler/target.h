@@ -17,6 +17,8 @@
 #include "reader/process.h"
 #include "reader/stopper.h"
 
+struct waiting;
+
 /* The run that targets are part of: what is the same for all of them. */
 struct run {
     const struct sampler_plan *plan;
@@ -31,6 +33,7 @@ struct run {
     uint64_t stopper_cpu_ns;
     uint64_t read_calls;
     uint64_t read_bytes;
+    struct dwell *dwell;       /* NULL unless tasks that wait are shown */
     struct symbols_memo *memo; /* of the files that targets have mapped */
 };
 
@@ -41,10 +44,14 @@ struct target {
     struct roster *roster;         /* NULL while it is not attached */
     struct activity *activity;     /* the same */
     struct placing *placing;       /* NULL unless stacks are by task */
+    struct waiting *waiting;       /* NULL unless tasks that wait are shown too */
     struct stopper stopper;        /* zeroed unless the plan is blocking or native */
     struct native *native;         /* NULL unless it is attached and the plan is native */
     uint64_t look_samples;         /* that the last look gave */
 };
+
+/* Counts a sample, and hands it to the sinks of the plan. */
+enum status target_push(struct run *run, const struct sample *sample) MUST_CHECK;
 
 /* Not attached yet. It must not move until it is closed. */
 void target_init(struct target *target, struct run *run, const struct process *process);
@@ -73,6 +80,8 @@ enum status target_look(struct target *target, uint64_t now_ns) MUST_CHECK;
  * when it has ended. */
 enum status target_keep_house(struct target *target, uint64_t now_ns) MUST_CHECK;
 
+/* Tells run->dwell, which is there, of the waits that are on. */
+void target_tell_waits(const struct target *target);
 /* Asks once more for the names of the process and of all its threads: they may have changed. */
 void target_read_names(struct target *target, uint64_t now_ns);
 

@@ -18,6 +18,8 @@ void health_add(struct health *to, const struct health *more) {
     to->unverified += more->unverified;
     to->truncated += more->truncated;
     to->empty += more->empty;
+    to->tasks_there += more->tasks_there;
+    to->tasks_seen += more->tasks_seen;
     to->duration_ns += more->duration_ns;
     to->cpu_ns += more->cpu_ns;
     to->rss_bytes = to->rss_bytes > more->rss_bytes ? to->rss_bytes : more->rss_bytes;
@@ -34,6 +36,8 @@ struct health health_between(const struct health *start, const struct health *en
     between.unverified -= start->unverified;
     between.truncated -= start->truncated;
     between.empty -= start->empty;
+    between.tasks_there -= start->tasks_there;
+    between.tasks_seen -= start->tasks_seen;
     between.duration_ns -= start->duration_ns;
     between.cpu_ns -= start->cpu_ns < end->cpu_ns ? start->cpu_ns : end->cpu_ns;
     between.read_calls -= start->read_calls < end->read_calls ? start->read_calls : end->read_calls;

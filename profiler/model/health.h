@@ -17,6 +17,8 @@ struct health {
     uint64_t rss_bytes;   /* resident memory of the profiler, at its largest */
     uint64_t read_calls;  /* system calls made to read the target */
     uint64_t read_bytes;  /* bytes read from the target */
+    uint64_t tasks_there; /* tasks that there were in each tick, in all; 0 unless they are shown */
+    uint64_t tasks_seen;  /* those of them that were looked at, and stand for the others */
     uint64_t not_python;  /* processes that were met and never ran a Python */
 };
 

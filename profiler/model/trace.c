@@ -27,6 +27,7 @@ enum status trace_init(struct trace *trace, bool with_timeline, struct error *er
     table_init(&trace->instructions, sizeof(struct trace_instruction),
                offsetof(struct trace_instruction, opcode));
     table_init(&trace->sources, sizeof(struct trace_source), offsetof(struct trace_source, bytes));
+    table_init(&trace->dwells, sizeof(struct trace_dwell), offsetof(struct trace_dwell, most));
     return STATUS_OK;
 }
 
@@ -36,6 +37,7 @@ void trace_deinit(struct trace *trace) {
         free(((struct trace_source *)table_row(&trace->sources, id))->text);
     }
     table_deinit(&trace->sources);
+    table_deinit(&trace->dwells);
     table_deinit(&trace->instructions);
     table_deinit(&trace->codes);
     table_deinit(&trace->processes);
@@ -131,6 +133,11 @@ uint32_t trace_intern_instruction(struct trace *trace,
                                   const struct trace_instruction *instruction) {
     assert(instruction->code >= 1 && instruction->code <= trace->codes.count);
     return intern_whole(&trace->instructions, instruction, sizeof *instruction);
+}
+
+void trace_set_dwell(struct trace *trace, const struct trace_dwell *dwell) {
+    assert(dwell->place.id >= 1 && dwell->place.id <= trace->frames.count);
+    intern_whole(&trace->dwells, dwell, sizeof *dwell);
 }
 
 void trace_set_source(struct trace *trace, struct string_id file, const char *text, size_t bytes) {

@@ -115,6 +115,17 @@ struct trace_tally {
     uint64_t weight_ns; /* payload */
 };
 
+/* How long those who wait did so at one place of the program: tasks at an await. */
+struct trace_dwell {
+    struct frame_id place;
+    uint32_t most;     /* payload, as are all below: who waited there at once */
+    uint64_t waits;    /* those that go on included */
+    uint64_t going_on; /* that had no end yet when the profile had; they count as long as seen */
+    uint64_t sum_ns;   /* of all */
+    uint64_t long_ns;  /* 95 of 100 are no longer (histogram.h) */
+    uint64_t longest_ns;
+};
+
 /* What was profiled, and how. Texts are borrowed from the trace's strings. */
 struct trace_run {
     uint32_t pid;                    /* of the process that was asked for */
@@ -145,6 +156,7 @@ struct trace {
     struct table codes;        /* struct trace_code; empty unless bytecode was asked for */
     struct table instructions; /* struct trace_instruction; the same */
     struct table sources;      /* struct trace_source; empty when none was captured */
+    struct table dwells;       /* struct trace_dwell; of the whole run: no part of it has any */
     struct timeline *timeline; /* NULL unless asked for */
     const struct trace *base;  /* what to compare with, borrowed; NULL unless asked for */
 };
@@ -176,6 +188,8 @@ uint32_t trace_intern_process(struct trace *trace, const struct trace_process *p
 uint32_t trace_intern_code(struct trace *trace, struct trace_code code);
 /* The instruction at this offset of this code; the rest of the row is updated. Returns its id. */
 uint32_t trace_intern_instruction(struct trace *trace, const struct trace_instruction *instruction);
+/* The dwelling at this place. */
+void trace_set_dwell(struct trace *trace, const struct trace_dwell *dwell);
 /* Keeps the text of a source file, any bytes; what is not UTF-8 becomes \xNN. A second text of a
  * file is ignored. At most UINT32_MAX bytes after that. */
 void trace_set_source(struct trace *trace, struct string_id file, const char *text, size_t bytes);

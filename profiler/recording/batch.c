@@ -186,6 +186,7 @@ static void put_tables(struct batch *batch, bool is_end) {
     put_changed_rows(batch, SCHEMA_PROCESSES, &trace->processes, &batch->processes);
     put_changed_rows(batch, SCHEMA_THREADS, &trace->threads, &batch->threads);
     put_new_rows(batch, SCHEMA_SOURCES, &trace->sources);
+    put_changed_rows(batch, SCHEMA_DWELLS, &trace->dwells, &batch->dwells);
     if (memcmp(&batch->run, &trace->run, sizeof batch->run) != 0) {
         batch->run = trace->run;
         put_one(batch, SCHEMA_RUN, 1, &batch->run);
@@ -287,6 +288,7 @@ void batch_deinit(struct batch *batch) {
     free(batch->processes.rows);
     free(batch->threads.rows);
     free(batch->instructions.rows);
+    free(batch->dwells.rows);
     free(batch->rows);
     free(batch->lanes);
     buffer_deinit(&batch->payload);

@@ -34,6 +34,7 @@ struct batch {
     struct batch_mirror processes;
     struct batch_mirror threads;
     struct batch_mirror instructions;
+    struct batch_mirror dwells;
     struct trace_run run;
     struct histogram pauses;
     struct health health;

@@ -75,6 +75,11 @@ static bool take_source(struct reader *reader, uint32_t id, const union schema_r
     return true;
 }
 
+static bool take_dwell(struct reader *reader, uint32_t id, const union schema_row *row) {
+    trace_set_dwell(reader->trace, &row->dwell);
+    return id <= reader->trace->dwells.count;
+}
+
 static bool take_run(struct reader *reader, uint32_t id, const union schema_row *row) {
     (void)id;
     reader->trace->run = row->run;
@@ -160,14 +165,14 @@ static bool take_weights(struct reader *reader, uint32_t id, const union schema_
 }
 
 static bool (*const takers[SCHEMA_COUNT])(struct reader *, uint32_t, const union schema_row *) = {
-    [SCHEMA_STRINGS] = take_string,    [SCHEMA_FUNCTIONS] = take_function,
-    [SCHEMA_CODES] = take_code,        [SCHEMA_INSTRUCTIONS] = take_instruction,
-    [SCHEMA_FRAMES] = take_frame,      [SCHEMA_STACKS] = take_stack,
-    [SCHEMA_PROCESSES] = take_process, [SCHEMA_THREADS] = take_thread,
-    [SCHEMA_SOURCES] = take_source,    [SCHEMA_RUN] = take_run,
-    [SCHEMA_PAUSES] = take_pauses,     [SCHEMA_PAUSE_BUCKETS] = take_bucket,
-    [SCHEMA_SAMPLES] = take_samples,   [SCHEMA_WEIGHTS] = take_weights,
-    [SCHEMA_HEALTH] = take_health,
+    [SCHEMA_STRINGS] = take_string,       [SCHEMA_FUNCTIONS] = take_function,
+    [SCHEMA_CODES] = take_code,           [SCHEMA_INSTRUCTIONS] = take_instruction,
+    [SCHEMA_FRAMES] = take_frame,         [SCHEMA_STACKS] = take_stack,
+    [SCHEMA_PROCESSES] = take_process,    [SCHEMA_THREADS] = take_thread,
+    [SCHEMA_SOURCES] = take_source,       [SCHEMA_RUN] = take_run,
+    [SCHEMA_DWELLS] = take_dwell,         [SCHEMA_PAUSES] = take_pauses,
+    [SCHEMA_PAUSE_BUCKETS] = take_bucket, [SCHEMA_SAMPLES] = take_samples,
+    [SCHEMA_WEIGHTS] = take_weights,      [SCHEMA_HEALTH] = take_health,
 };
 
 /* ---- what a row must be ---- */
@@ -183,6 +188,7 @@ static uint32_t rows_in(const struct trace *trace, enum schema_id id) {
     case SCHEMA_PROCESSES: return trace->processes.count;
     case SCHEMA_THREADS: return trace->threads.count;
     case SCHEMA_SOURCES: return trace->sources.count;
+    case SCHEMA_DWELLS: return trace->dwells.count;
     case SCHEMA_RUN:
     case SCHEMA_PAUSES:
     case SCHEMA_PAUSE_BUCKETS:
@@ -305,6 +311,7 @@ static uint64_t cost_of(enum schema_id id, const union schema_row *row) {
     case SCHEMA_STACKS:
     case SCHEMA_PROCESSES:
     case SCHEMA_THREADS:
+    case SCHEMA_DWELLS:
     case SCHEMA_RUN:
     case SCHEMA_PAUSES:
     case SCHEMA_PAUSE_BUCKETS:

@@ -85,6 +85,16 @@ static const struct schema_field source_fields[] = {
     NUMBER(struct trace_source, text, TEXT),
 };
 
+static const struct schema_field dwell_fields[] = {
+    NEEDED_ID(struct trace_dwell, place, DELTA, FRAMES),
+    NUMBER(struct trace_dwell, most, PLAIN),
+    NUMBER(struct trace_dwell, waits, PLAIN),
+    NUMBER(struct trace_dwell, going_on, PLAIN),
+    NUMBER(struct trace_dwell, sum_ns, PLAIN),
+    NUMBER(struct trace_dwell, long_ns, PLAIN),
+    NUMBER(struct trace_dwell, longest_ns, PLAIN),
+};
+
 static const struct schema_field run_fields[] = {
     NUMBER(struct trace_run, pid, PLAIN),
     ID(struct trace_run, process_name, PLAIN, STRINGS),
@@ -134,6 +144,8 @@ static const struct schema_field health_fields[] = {
     NUMBER(struct health, read_calls, PLAIN),
     NUMBER(struct health, read_bytes, PLAIN),
     NUMBER(struct health, not_python, PLAIN),
+    NUMBER(struct health, tasks_there, PLAIN),
+    NUMBER(struct health, tasks_seen, PLAIN),
 };
 
 #define TABLE(name, type, fields)                                                                  \
@@ -149,6 +161,7 @@ const struct schema_table schema_tables[SCHEMA_COUNT] = {
     [SCHEMA_PROCESSES] = TABLE("processes", struct trace_process, process_fields),
     [SCHEMA_THREADS] = TABLE("threads", struct trace_thread, thread_fields),
     [SCHEMA_SOURCES] = TABLE("sources", struct trace_source, source_fields),
+    [SCHEMA_DWELLS] = TABLE("dwells", struct trace_dwell, dwell_fields),
     [SCHEMA_RUN] = TABLE("run", struct trace_run, run_fields),
     [SCHEMA_PAUSES] = TABLE("pauses", struct histogram, pauses_fields),
     [SCHEMA_PAUSE_BUCKETS] = TABLE("pause_buckets", struct schema_bucket, bucket_fields),

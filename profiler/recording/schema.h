@@ -25,6 +25,7 @@ enum schema_id {
     SCHEMA_PROCESSES,
     SCHEMA_THREADS,
     SCHEMA_SOURCES,
+    SCHEMA_DWELLS,
     SCHEMA_RUN,
     SCHEMA_PAUSES,
     SCHEMA_PAUSE_BUCKETS,
@@ -94,6 +95,7 @@ union schema_row {
     struct trace_process process;
     struct trace_thread thread;
     struct trace_source source;
+    struct trace_dwell dwell;
     struct trace_run run;
     struct histogram pauses;
     struct schema_bucket bucket;

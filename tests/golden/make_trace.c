@@ -299,6 +299,17 @@ static void child_work(struct maker *maker) {
     }
 }
 
+/* Tasks have waited in the first frame that there was, and in the last, which has a strange name.
+ */
+static void dwell(struct trace *trace) {
+    struct trace_dwell first = {{1}, 40, 1234, 3, 61 * NS_PER_S, 90 * NS_PER_MS, NS_PER_S};
+    struct trace_dwell last = {{trace->frames.count}, 1, 1, 1, NS_PER_MS, NS_PER_MS, NS_PER_MS};
+    trace_set_dwell(trace, &last);
+    trace_set_dwell(trace, &first);
+    trace->health.tasks_there = 40 * trace->health.ticks;
+    trace->health.tasks_seen = 10 * trace->health.ticks;
+}
+
 static void describe(struct trace *trace) {
     trace->run = (struct trace_run){
         .pid = 4242,
@@ -340,6 +351,7 @@ static void fill(struct trace *trace, struct writer *writer) {
     maker.time_ns += SECOND_WORKER_GAP * TICK_NS;
     hostile_work(&maker, main_thread, second);
     child_work(&maker);
+    dwell(trace);
     trace->health.lost = 3;
     trace->health.empty = 1;
     trace->health.duration_ns = maker.time_ns;
