@@ -48,80 +48,6 @@ struct tasks {
     enum status status; /* of the look being taken */
 };
 
-/* ---- the look ---- */
-
-static void look_deinit(struct task_look *look) {
-    free(look->tasks);
-    free(look->frames);
-    free(look->parents);
-    free(look->index);
-    buffer_deinit(&look->texts);
-}
-
-static size_t place_of(const struct task_look *look, uint64_t at) {
-    size_t place =
-        (size_t)((at >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (look->index_count - 1);
-    while (look->index[place] != 0 && look->tasks[look->index[place] - 1].at != at) {
-        place = (place + 1) & (look->index_count - 1);
-    }
-    return place;
-}
-
-static void index_again(struct task_look *look) {
-    for (size_t i = 0; i < look->count; i++) {
-        look->index[place_of(look, look->tasks[i].at)] = (uint32_t)i + 1;
-    }
-}
-
-static void look_reset(struct task_look *look) {
-    look->count = 0;
-    look->frame_count = 0;
-    look->parent_count = 0;
-    buffer_clear(&look->texts);
-    if (look->index_count == 0) {
-        look->index_count = 256;
-        look->index = memory_zeroed(look->index_count, sizeof *look->index);
-    } else {
-        memset(look->index, 0, look->index_count * sizeof *look->index);
-    }
-}
-
-static void make_room(struct task_look *look) {
-    if (look->count == look->capacity) {
-        look->tasks =
-            memory_grow(look->tasks, sizeof *look->tasks, look->count + 1, &look->capacity);
-    }
-    if (look->count * 2 >= look->index_count) {
-        free(look->index);
-        look->index_count *= 2;
-        look->index = memory_zeroed(look->index_count, sizeof *look->index);
-        index_again(look);
-    }
-}
-
-static void push_task(struct task_look *look, const struct raw_task *task) {
-    make_room(look);
-    look->tasks[look->count] = *task;
-    look->index[place_of(look, task->at)] = (uint32_t)++look->count;
-}
-
-static void push_frame(struct task_look *look, const struct raw_frame *frame) {
-    if (look->frame_count == look->frame_capacity) {
-        look->frames = memory_grow(look->frames, sizeof *look->frames, look->frame_count + 1,
-                                   &look->frame_capacity);
-    }
-    look->frames[look->frame_count++] = *frame;
-}
-
-const struct raw_task *task_find(const struct task_look *look, uint64_t at) {
-    uint32_t found = look->index_count > 0 ? look->index[place_of(look, at)] : 0;
-    return found != 0 ? &look->tasks[found - 1] : NULL;
-}
-
-const char *task_name(const struct task_look *look, const struct raw_task *task) {
-    return look->texts.data + task->name_at;
-}
-
 /* ---- one task ---- */
 
 /* What is read of a task first. */
@@ -220,7 +146,7 @@ static enum status follow_coroutine(struct tasks *tasks, struct raw_task *task, 
     }
     task->is_running = task->is_running || coroutine.state == COROUTINE_RUNNING;
     if (coroutine.state != COROUTINE_RUNNING && coroutine.state != COROUTINE_ENDED) {
-        push_frame(&tasks->looks[tasks->newest], &coroutine.frame);
+        task_look_push_frame(&tasks->looks[tasks->newest], &coroutine.frame);
     }
     object->addr = coroutine.awaited.addr;
     return STATUS_OK;
@@ -311,7 +237,7 @@ static enum status read_task(struct tasks *tasks, struct remote at) {
         status = add_parents(tasks, &task);
     }
     if (status == STATUS_OK) {
-        push_task(look, &task);
+        task_look_push(look, &task);
     }
     return status;
 }
@@ -366,7 +292,7 @@ enum status tasks_look(struct tasks *tasks, const struct raw_look *threads, enum
                        const struct task_look **out) {
     tasks->newest = 1 - tasks->newest;
     tasks->loop = (struct known_loop){0};
-    look_reset(&tasks->looks[tasks->newest]);
+    task_look_reset(&tasks->looks[tasks->newest]);
     *out = &tasks->looks[tasks->newest];
     if (tasks->look_count++ % KINDS_LOOKS == 0) {
         kinds_clear(&tasks->reader.kinds);
@@ -408,7 +334,7 @@ static void fill_one(struct tasks *tasks, uint64_t at) {
     tasks->newest = LOOK_OF_ONE;
     tasks->reader.runtime.memory = &tasks->one;
     tasks->status = STATUS_OK;
-    look_reset(look);
+    task_look_reset(look);
     memory_tape_begin(&tasks->one);
     visit_task(tasks, (struct remote){at});
     while (look->count > 0 && look->count < WAITERS_LIMIT && visit_first_waiter(tasks)) {
@@ -455,7 +381,7 @@ enum status tasks_read_one(struct tasks *tasks, uint64_t at, struct task_reading
     }
     out->is_moving = status == STATUS_OK && (!was_there || !is_there || again != out->digest);
     if (out->is_moving) {
-        look_reset(&tasks->looks[LOOK_OF_ONE]);
+        task_look_reset(&tasks->looks[LOOK_OF_ONE]);
         memory_blocks_forget(&tasks->one_blocks);
     }
     return status;
@@ -472,47 +398,14 @@ enum status tasks_each_place(struct tasks *tasks, const struct raw_look *threads
 
 /* ---- two looks ---- */
 
-static bool same_frames(const struct task_look *a, const struct raw_task *one,
-                        const struct task_look *b, const struct raw_task *other) {
-    if (one->frame_count != other->frame_count) {
-        return false;
-    }
-    for (size_t i = 0; i < one->frame_count; i++) {
-        const struct raw_frame *first = &a->frames[one->first_frame + i];
-        const struct raw_frame *second = &b->frames[other->first_frame + i];
-        if (first->at != second->at || first->code != second->code ||
-            first->position != second->position) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool same_parents(const struct task_look *a, const struct raw_task *one,
-                         const struct task_look *b, const struct raw_task *other) {
-    return one->parent_count == other->parent_count &&
-           (one->parent_count == 0 ||
-            memcmp(a->parents + one->first_parent, b->parents + other->first_parent,
-                   one->parent_count * sizeof *a->parents) == 0);
-}
-
-static bool same_task(const struct task_look *a, const struct raw_task *one,
-                      const struct task_look *b, const struct raw_task *other) {
-    return one->loop == other->loop && one->coroutine == other->coroutine &&
-           one->awaited == other->awaited && one->is_running == other->is_running &&
-           one->is_created == other->is_created && one->name_length == other->name_length &&
-           (one->name_length == 0 ||
-            memcmp(task_name(a, one), task_name(b, other), one->name_length) == 0) &&
-           same_frames(a, one, b, other) && same_parents(a, one, b, other);
-}
-
 bool tasks_confirm(struct tasks *tasks) {
     struct task_look *now = &tasks->looks[tasks->newest];
     const struct task_look *before = &tasks->looks[1 - tasks->newest];
     bool is_all = now->count == before->count;
     for (size_t i = 0; i < now->count; i++) {
         const struct raw_task *other = task_find(before, now->tasks[i].at);
-        now->tasks[i].is_confirmed = other != NULL && same_task(now, &now->tasks[i], before, other);
+        now->tasks[i].is_confirmed =
+            other != NULL && task_look_same(now, &now->tasks[i], before, other);
         is_all = is_all && now->tasks[i].is_confirmed;
     }
     return is_all;
@@ -532,7 +425,7 @@ struct tasks *tasks_create(const struct runtime *runtime, const struct process *
     tasks->reader.head_bytes = LAYOUT_AT(runtime->layout, object, type) + 8;
     tasks->lists.process = process;
     for (size_t i = 0; i < LOOKS; i++) {
-        look_reset(&tasks->looks[i]);
+        task_look_reset(&tasks->looks[i]);
     }
     return tasks;
 }
@@ -542,7 +435,7 @@ void tasks_destroy(struct tasks *tasks) {
         return;
     }
     for (size_t i = 0; i < LOOKS; i++) {
-        look_deinit(&tasks->looks[i]);
+        task_look_deinit(&tasks->looks[i]);
     }
     free(tasks->one_bytes);
     free(tasks->one_ranges);

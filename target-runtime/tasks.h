@@ -12,48 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "profiler/base/buffer.h"
 #include "profiler/base/status.h"
 #include "reader/memory_tape.h"
 #include "reader/process.h"
 #include "target-runtime/runtime.h"
 #include "target-runtime/task_lists.h"
+#include "target-runtime/task_look.h"
 #include "target-runtime/walk.h"
-
-struct raw_task {
-    uint64_t at; /* address of the task */
-    uint64_t loop;
-    uint64_t loop_ident; /* threading.get_ident() of the thread that runs it; 0 unknown */
-    uint64_t coroutine;
-    uint64_t root_frame; /* address of the coroutine's frame; 0: it has ended, or is none of ours */
-    uint64_t root_code;  /* of that frame */
-    uint64_t awaited;    /* the object that its innermost coroutine waits for; 0: none */
-    bool is_running;     /* its frames are on a thread's stack */
-    bool is_created;     /* it has not begun */
-    bool is_confirmed;
-    size_t name_at; /* into task_look.texts */
-    size_t name_length;
-    size_t first_frame;  /* into task_look.frames: the chain of awaits, outermost first */
-    size_t frame_count;  /* 0 while it runs */
-    size_t first_parent; /* into task_look.parents: the tasks that wait for it, by address */
-    size_t parent_count;
-};
-
-/* Tasks that have not ended. Borrowed until the look after the next. */
-struct task_look {
-    struct raw_task *tasks;
-    size_t count;
-    size_t capacity;
-    struct raw_frame *frames;
-    size_t frame_count;
-    size_t frame_capacity;
-    uint64_t *parents;
-    size_t parent_count;
-    size_t parent_capacity;
-    struct buffer texts;
-    uint32_t *index; /* task + 1 by address, open addressing */
-    size_t index_count;
-};
 
 enum tasks_scope {
     TASKS_ALL,
@@ -97,10 +62,5 @@ void tasks_forget(struct tasks *tasks);
 /* As task_lists_each_place. */
 enum status tasks_each_place(struct tasks *tasks, const struct raw_look *threads,
                              place_visit *visit, void *context) MUST_CHECK;
-
-/* The task at an address; NULL if it is not in the look. */
-const struct raw_task *task_find(const struct task_look *look, uint64_t at);
-/* Its name, not terminated, `name_length` bytes. */
-const char *task_name(const struct task_look *look, const struct raw_task *task);
 
 #endif
