@@ -139,15 +139,21 @@ class Load:
                 pass  # asked again
 
 
-def profile_under_load(work, name, *options):
-    """(server, its workers that answered, lines of the profile). By CPU time: on a busy machine a worker
-    often loses its core where it wakes who asked, and would seem to spend its time there."""
+def serve(work, name):
+    """(server, its address)"""
     need(name)
     with servers.listen() as listening:
         address = servers.address_of(listening)
         server = work.start(servers.command_of(name, listening), pass_fds=[listening.fileno()],
                             env=packages.environment_of(name))
     servers.wait_until_up(address)
+    return server, address
+
+
+def profile_under_load(work, name, *options):
+    """(server, its workers that answered, lines of the profile). By CPU time: on a busy machine a worker
+    often loses its core where it wakes who asked, and would seem to spend its time there."""
+    server, address = serve(work, name)
     with Load(address) as load:
         lines = profile(work, server.pid, "-m", "cpu", *options)
     return server, load.answered, lines
@@ -160,6 +166,21 @@ def fastapi_under_uvicorn(work):
     expect_lead(lines, "crunch")
     expect_most(below(lines, "crunch"), lambda name: name == "crunch", "of the work itself")
     expect_likely(below(lines, "page")["crunch"], "the handler is not in its stacks")
+
+
+@case()
+def fastapi_waits_for_its_database(work):
+    """The line of the await leads the table of waits, of requests that wait as long as they do there."""
+    server, address = serve(work, "fastapi")
+    with Load(address + "slow"), Load(address):
+        _, stats = work.profile("attach", "--async-aware", "--async-mode", "all", "-d", SECONDS, "-o",
+                                work.out / "p.txt", server.pid)
+    rows = [row for row in stats["dwells"] if row["file"].endswith("site_fastapi.py") and row["mean_s"] > 0.04]
+    print("#", rows)
+    expect([row["function"] for row in rows] == ["query"], f"no waits of query alone: {stats['dwells']}")
+    expect_likely(rows[0]["waits"] >= CLIENTS, f"only {rows[0]['waits']} waits")
+    # A request that has ended counts until it is looked at again, and its client's next one has begun.
+    expect(rows[0]["most"] <= 2 * CLIENTS, f"{rows[0]['most']} requests of {CLIENTS} clients at once")
 
 
 @case()

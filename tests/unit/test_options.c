@@ -400,6 +400,28 @@ static void expect_words(const char *text, const char *const *words, size_t coun
     }
 }
 
+static void test_async_mode(void **state) {
+    (void)state;
+    const struct {
+        const char *text;
+        bool shows_waiting;
+    } rows[] = {{"attach --async-aware 1", false},
+                {"attach --async-aware --async-mode running 1", false},
+                {"attach --async-mode all --async-aware 1", true},
+                {"run --async-aware --async-mode=all python3", true}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct options options;
+        struct line line;
+        parse(&options, &line, rows[i].text);
+        assert_true(options.is_async_aware);
+        assert_int_equal(options.shows_waiting, rows[i].shows_waiting);
+        options_free(&options);
+    }
+    expect_usage("attach --async-aware --async-mode some 1", "running or all");
+    expect_usage("attach --async-mode all 1", "--async-aware");
+    expect_usage("dump --async-aware --async-mode all 1", "--async-mode");
+}
+
 static void test_help_lists_what_there_is(void **state) {
     (void)state;
     static const char *const sampling[] = {
@@ -488,6 +510,7 @@ int main(void) {
         cmocka_unit_test(test_format_overrides_the_extension),
         cmocka_unit_test(test_format_flags),
         cmocka_unit_test(test_standard_output),
+        cmocka_unit_test(test_async_mode),
         cmocka_unit_test(test_help_lists_what_there_is),
         cmocka_unit_test(test_help_tells_the_truth),
     };
