@@ -60,7 +60,7 @@ def every_task_counts_alike(work, interpreter):
     dwells = {short(row["function"]): row for row in stats["dwells"]}
     for name, share in (("one", 1 / 6), ("two", 2 / 6), ("deeper", 3 / 6)):
         row = dwells[name]
-        expect_equal((row["going_on"], row["most"]), (CROWD * share,) * 2, f"who waits in {name}")
+        expect_likely(row["going_on"] == row["most"] == CROWD * share, f"who waits in {name}: {row}")
         # One who could not be read for once has begun to wait anew.
         expect(0 <= row["waits"] - CROWD * share <= 0.01 * CROWD, f"waits in {name}: {row}")
         expect_equal(row["line"], target.facts["lines"]["three" if name == "deeper" else name], "the line")
