@@ -58,6 +58,25 @@ static void hurry(struct stopper *stopper, bool is_wanted) {
     }
 }
 
+/* Of ourselves and the helper. That stays where it is, for the next stop; we have other things to
+ * do as well. */
+static void keep_off(struct stopper *stopper, int core) {
+    if (core != stopper->helper_off) {
+        cores_keep_off(&stopper->cores, stopper->helper, core);
+        stopper->helper_off = core;
+    }
+    cores_keep_off(&stopper->cores, 0, core);
+    stopper->is_off = true;
+}
+
+static void come_back(struct stopper *stopper) {
+    hurry(stopper, false);
+    if (stopper->is_off) {
+        cores_keep_off(&stopper->cores, 0, -1);
+        stopper->is_off = false;
+    }
+}
+
 /* Not if somebody has chosen another policy for us. */
 static bool may_hurry(void) {
     int slack_ns = prctl(PR_GET_TIMERSLACK);
@@ -73,7 +92,7 @@ static enum status stop(struct stopper *stopper, struct stopper_order what,
     enum status status = order(stopper, what, answer);
     *pause_ns_out = answer->pause_ns;
     if (status != STATUS_OK) {
-        hurry(stopper, false);
+        come_back(stopper);
     }
     return status;
 }
@@ -86,6 +105,7 @@ enum status stopper_stop(struct stopper *stopper, uint64_t *pause_ns_out) {
 enum status stopper_stop_thread(struct stopper *stopper, pid_t tid, struct registers *out,
                                 uint64_t *pause_ns_out) {
     struct stopper_answer answer;
+    keep_off(stopper, core_of_thread(stopper->pid, tid));
     enum status status =
         stop(stopper, (struct stopper_order){ORDER_STOP_THREAD, tid}, &answer, pause_ns_out);
     *out = answer.registers;
@@ -96,7 +116,7 @@ enum status stopper_continue(struct stopper *stopper, uint64_t *pause_ns_out) {
     struct stopper_answer answer;
     enum status status = order(stopper, (struct stopper_order){ORDER_CONTINUE, 0}, &answer);
     *pause_ns_out = answer.pause_ns;
-    hurry(stopper, false);
+    come_back(stopper);
     return status;
 }
 
@@ -118,7 +138,9 @@ static enum status start_helper(struct stopper *out, pid_t pid, uint64_t bound_n
         close(ends[0]);
         return STATUS_INTERNAL;
     }
-    *out = (struct stopper){.helper = helper, .fd = ends[0], .may_hurry = may_hurry()};
+    *out = (struct stopper){
+        .helper = helper, .pid = pid, .fd = ends[0], .may_hurry = may_hurry(), .helper_off = -1};
+    cores_init(&out->cores);
     return STATUS_OK;
 }
 

@@ -7,7 +7,8 @@
  * stops it. Should it not answer for seconds it is killed.
  *
  * While it is stopped, the calling thread and the helper have a real-time priority where that is
- * allowed, so that nothing but what is done meanwhile makes the pause longer.
+ * allowed, so that nothing but what is done meanwhile makes the pause longer. While one thread is
+ * stopped, both keep off its core.
  *
  * What stopping does to the process: system calls that wait are interrupted and go on by
  * themselves, but for those that signal(7) lists as failing with EINTR after a stop (epoll_wait,
@@ -21,6 +22,7 @@
 #include <stdint.h>
 
 #include "profiler/base/status.h"
+#include "reader/core.h"
 #include "reader/process.h"
 #include "reader/registers.h"
 
@@ -29,9 +31,13 @@
 
 struct stopper {
     pid_t helper;
+    pid_t pid;      /* of the process */
     int fd;         /* to the helper */
     bool may_hurry; /* have a real-time priority while the process is stopped */
     int slack_ns;   /* the timer slack that goes with our usual one */
+    struct cores cores;
+    int helper_off; /* the core that the helper keeps off; -1: none */
+    bool is_off;    /* we keep off that one too */
 };
 
 /* Makes ready to stop `process`, which runs on. Statuses as of tracer_init, INTERNAL. On failure it

@@ -6,7 +6,8 @@
 Starts a program with N threads that compute in C without the GIL (with --waiting: one that does and
 the others wait in the kernel), and measures in turn how much it gets done with nobody looking and
 under `pyrometer attach --native`. Says how much slower it was: by the clock, in which our own use of
-the cores counts where the program wants all of them, and by its own CPU time, where stops alone do.
+the cores counts where the program wants all of them, and by its own CPU time, where stops alone do;
+and how much of the time its threads waited for a core, which they need not while others are idle.
 """
 
 import argparse
@@ -69,18 +70,18 @@ class Program:
     def done(self):
         return sum(struct.unpack(f"={self.count}Q", self.board[:]))
 
-    def cpu_seconds(self):
-        total = 0
-        for tid in os.listdir(f"/proc/{self.process.pid}/task"):
-            total += int(Path(f"/proc/{self.process.pid}/task/{tid}/schedstat").read_text().split()[0])
-        return total / 1e9
+    def scheduled(self):
+        """Seconds that its threads have had a core, and that they have waited for one."""
+        texts = (task.joinpath("schedstat").read_text() for task in Path(f"/proc/{self.process.pid}/task").iterdir())
+        rows = [list(map(int, text.split()[:2])) for text in texts]
+        return [sum(column) / 1e9 for column in zip(*rows)]
 
     def speeds(self, seconds):
-        """What it does a second, and a second of its CPU time."""
-        begin, done, cpu = time.monotonic(), self.done(), self.cpu_seconds()
+        """What it does a second, and a second of its CPU time; seconds waited for a core in each."""
+        begin, done, (cpu, waited) = time.monotonic(), self.done(), self.scheduled()
         time.sleep(seconds)
-        work = self.done() - done
-        return work / (time.monotonic() - begin), work / (self.cpu_seconds() - cpu)
+        work, elapsed, (cpu_after, waited_after) = self.done() - done, time.monotonic() - begin, self.scheduled()
+        return (work / elapsed, work / (cpu_after - cpu)), (waited_after - waited) / elapsed
 
     def end(self):
         self.process.kill()
@@ -104,11 +105,12 @@ def speeds_under(program, arguments, folder):
 def main():
     arguments = read_arguments()
     program = Program(arguments)
-    slower = []
+    slower, waited = [], []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(arguments.pairs):
-            alone = program.speeds(arguments.seconds)
-            watched, stats = speeds_under(program, arguments, folder)
+            alone, waited_alone = program.speeds(arguments.seconds)
+            (watched, waited_watched), stats = speeds_under(program, arguments, folder)
+            waited.append(100 * (waited_watched - waited_alone))
             slower.append([100 * (1 - there / here) for here, there in zip(alone, watched)])
     program.end()
     pauses = stats.get("pauses", {"count": 0, "median_s": 0, "max_s": 0})
@@ -118,6 +120,8 @@ def main():
     print(f"slower by the clock: {statistics.median(by_clock):.2f} % (median of {len(slower)}, "
           f"{min(by_clock):.2f} to {max(by_clock):.2f})")
     print(f"slower by its CPU time: {statistics.median(by_cpu):.2f} % ({min(by_cpu):.2f} to {max(by_cpu):.2f})")
+    print(f"it waited for a core {statistics.median(waited):.2f} % of the time longer "
+          f"({min(waited):.2f} to {max(waited):.2f})")
     print(f"{pauses['count']} stops, median {1e6 * pauses['median_s']:.0f} us, longest {1e6 * pauses['max_s']:.0f} us; "
           f"we took {100 * stats['cpu_s'] / stats['duration_s']:.1f} % of a CPU")
 
