@@ -16,6 +16,7 @@ PACKAGES = {
     "numba": ["numba"],
     "fastapi": ["fastapi", "uvicorn"],
     "django": ["django", "gunicorn"],
+    "celery": ["celery"],
     "torch": ["torch"],
 }
 # Installed only when named: gigabytes, for the graphics cards' libraries that come along.

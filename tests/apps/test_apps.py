@@ -15,7 +15,7 @@ import servers
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "live"))
 from harness import (  # noqa: E402
-    Skip, case, children_of, expect, expect_likely, main, parse_collapsed, samples_of, wait_until)
+    Skip, case, children_of, expect, expect_equal, expect_likely, main, parse_collapsed, samples_of, wait_until)
 
 SECONDS = "2"
 NATIVE_RATE = "200"
@@ -29,10 +29,10 @@ def need(name):
         raise Skip(f"no {name} in the cache (tests/apps/packages.py {name})")
 
 
-def start(work, program, package=None):
+def start(work, program, package=None, *arguments):
     if package:
         need(package)
-    command = [sys.executable, servers.PROGRAMS / program]
+    command = [sys.executable, servers.PROGRAMS / program, *arguments]
     return work.target_of(command, env=packages.environment_of(package or "none"))
 
 
@@ -110,6 +110,19 @@ def pool_of_multiprocessing(work):
     lines = profile(work, target.pid, "-s")
     expect_lead([line for line in lines if line.pid != target.pid], "crunch")
     expect_all_at_work(lines, set(target.facts["workers"]), "crunch")
+
+
+@case()
+def celery_with_prefork_workers(work):
+    folder = work.out / "messages"
+    folder.mkdir()
+    target = start(work, "queue_celery.py", "celery", folder)
+    workers = set(wait_until(lambda: children_of(target.pid), "workers"))
+    expect_equal(len(workers), servers.WORKERS, "workers")
+    lines = profile(work, target.pid, "-s", "-m", "cpu")
+    expect_lead([line for line in lines if line.pid in workers], "crunch")
+    expect_likely(below(lines, "handle")["crunch"], "the task is not in its stacks")
+    expect_all_at_work(lines, workers, "crunch")
 
 
 class Load:
