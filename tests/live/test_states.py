@@ -82,28 +82,33 @@ class Watch:
             rows.append((f"CPU time in {name}", found / total, used / elapsed))
         self.expect_shares(rows)
 
+    def expect_states(self):
+        """What the samples say, of whatever mode."""
+        samples, wall = self.samples, self.wall
+        total = sum(seconds for _, _, seconds in samples)
+        self.expect_shares([
+            ("has the GIL", share(samples, lambda _, state: "has_gil" in state),
+             share_of(wall, (*HOLDS_GIL, "other"))),
+            ("handles an exception", share(samples, lambda _, state: "exception" in state),
+             share_of(wall, HANDLES)),
+            ("sleeps in a handler", share(
+                samples, lambda names, state: "exception" in state and "sleep" in names),
+             share_of(wall, ("handle",))),
+            ("in the collector", share(samples, lambda names, _: names[-1] == "<GC>"),
+             share_of(wall, ("collect",))),
+            ("waits", share(samples, lambda _, state: "waiting" in state),
+             share_of(wall, ("sleep", "handle"))),
+        ])
+        self.expect_cpu([s for s in samples if "running" in s[1]], total)
+
 
 @case(over=every)
 def states_of_samples(work, interpreter):
     """What the samples say; and what each mode makes of the same recording."""
     recording = work.out / "p.pyro"
     watch = Watch(work, work.target(interpreter, "states.py"), "-o", recording)
-    samples, wall = watch.samples, watch.wall
-    total = sum(seconds for _, _, seconds in samples)
-    watch.expect_shares([
-        ("has the GIL", share(samples, lambda _, state: "has_gil" in state),
-         share_of(wall, (*HOLDS_GIL, "other"))),
-        ("handles an exception", share(samples, lambda _, state: "exception" in state),
-         share_of(wall, HANDLES)),
-        ("sleeps in a handler", share(
-            samples, lambda names, state: "exception" in state and "sleep" in names),
-         share_of(wall, ("handle",))),
-        ("in the collector", share(samples, lambda names, _: names[-1] == "<GC>"),
-         share_of(wall, ("collect",))),
-        ("waits", share(samples, lambda _, state: "waiting" in state),
-         share_of(wall, ("sleep", "handle"))),
-    ])
-    watch.expect_cpu([s for s in samples if "running" in s[1]], total)
+    samples = watch.samples
+    watch.expect_states()
     wrong = share(samples, lambda names, state: (names[-1] == "<GC>") != ("collecting" in state))
     expect(wrong == 0, f"{wrong:.4f} of the time the state and the stack disagree on the collector")
     for mode, state in (("wall", None), ("cpu", "running"), ("gil", "has_gil"), ("exception", "exception")):
@@ -153,14 +158,12 @@ def modes_while_sampling(work, interpreter):
 
 
 @case(over=three)
-def cpu_in_other_namespaces(work, interpreter):
-    """The threads have other ids there."""
+def in_other_namespaces(work, interpreter):
+    """The threads have other ids there, and the files other names."""
     need_pid_namespaces()
     unshare = work.target_of([*NEW_PIDS, *work.command(interpreter, "states.py")])
     [pid] = children_of(unshare.pid)
-    watch = Watch(work, unshare, "--mode", "cpu", "-o", work.out / "p.pyro", pid=pid)
-    everything = replayed(work, work.out / "p.pyro", "-m", "wall")
-    watch.expect_cpu(watch.samples, sum(seconds for _, _, seconds in everything))
+    Watch(work, unshare, pid=pid).expect_states()
 
 
 if __name__ == "__main__":
