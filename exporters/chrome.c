@@ -22,14 +22,12 @@
 #include "exporters/json.h"
 #include "exporters/states.h"
 #include "exporters/threads.h"
+#include "exporters/tracks.h"
 #include "profiler/base/arena.h"
 #include "profiler/base/clock.h"
 
 #define GRAIN_NS  (NS_PER_US / 8)
 #define ORIGIN_NS NS_PER_US
-
-/* Linux gives no thread id of more bits (PID_MAX_LIMIT in include/linux/threads.h, 6.1). */
-enum { TID_BITS = 22 };
 
 /* A function on the stack, since when, and in how many samples. */
 struct slice {
@@ -171,7 +169,7 @@ static enum status write_state(void *context, const struct state_interval *inter
     return ferror(writer->out) ? STATUS_NO_OUTPUT : STATUS_OK;
 }
 
-/* ---- threads ---- */
+/* ---- tracks ---- */
 
 /* What the viewers call a process or thread, or where they put it. */
 static void write_fact(const struct writer *writer, const char *fact, const char *name,
@@ -190,54 +188,44 @@ static cJSON *name_json(const struct trace *trace, struct string_id name) {
     return cJSON_CreateString(*text ? text : "?");
 }
 
-static void write_names(const struct writer *writer, struct thread_ref thread, size_t place) {
+static void write_names(const struct writer *writer, const struct tracks *tracks, size_t place) {
     const struct trace *trace = writer->trace;
+    const struct track *track = &tracks->rows[place];
+    struct buffer name = {0};
+    tracks_append_name(tracks, track, &name);
     fputs(",\n", writer->out);
     write_fact(writer, "process_name", "name",
-               name_json(trace, threads_process_name(trace, thread)));
+               name_json(trace, threads_process_name(trace, track->thread)));
     fputs(",\n", writer->out);
-    write_fact(writer, "thread_name", "name", name_json(trace, trace_thread(trace, thread)->name));
+    write_fact(writer, "thread_name", "name", cJSON_CreateString(name.data));
     fputs(",\n", writer->out);
     write_fact(writer, "thread_sort_index", "sort_index", cJSON_CreateNumber((double)place));
+    buffer_deinit(&name);
 }
 
-/* Threads that had one id after the other, or have it at the same time (interpreters of one thread
- * do), are told apart. */
-struct tid_use {
-    uint32_t pid;
-    uint32_t tid;
-    uint64_t threads; /* payload */
-};
-
-static uint64_t track_of(struct table *uses, const struct trace_thread *thread) {
-    struct tid_use use = {.pid = thread->pid, .tid = thread->tid};
-    struct tid_use *known = table_row(uses, table_intern(uses, &use));
-    return (known->threads++ << TID_BITS) + thread->tid;
-}
-
-static enum status write_thread(struct writer *writer, struct thread_ref thread) {
-    struct timeline *timeline = writer->trace->timeline;
+/* The states of a task are among those of its thread. */
+static enum status write_track(struct writer *writer, const struct tracks *tracks,
+                               const struct track *track) {
     writer->end_ns = 0;
-    enum status status = timeline_each(timeline, thread, add_run, writer);
+    enum status status = tracks_each(tracks, track, add_run, writer);
     end_slices(writer, 0);
-    return status ? status : states_each(writer->trace, thread, write_state, writer);
+    if (status || !track_is_thread(track)) {
+        return status;
+    }
+    return states_each(writer->trace, track->thread, write_state, writer);
 }
 
-static enum status write_threads(struct writer *writer) {
+static enum status write_tracks(struct writer *writer) {
     enum status status = STATUS_OK;
-    struct thread_ref *threads;
-    struct table uses;
-    table_init(&uses, sizeof(struct tid_use), offsetof(struct tid_use, threads));
-    size_t count = threads_sorted(writer->trace, &threads);
-    for (size_t i = 0; i < count && !status; i++) {
-        const struct trace_thread *thread = trace_thread(writer->trace, threads[i]);
-        writer->pid = thread->pid;
-        writer->track = track_of(&uses, thread);
-        write_names(writer, threads[i], i);
-        status = write_thread(writer, threads[i]);
+    struct tracks tracks;
+    tracks_init(&tracks, writer->trace);
+    for (size_t i = 0; i < tracks.count && !status; i++) {
+        writer->pid = trace_thread(writer->trace, tracks.rows[i].thread)->pid;
+        writer->track = tracks.rows[i].id;
+        write_names(writer, &tracks, i);
+        status = write_track(writer, &tracks, &tracks.rows[i]);
     }
-    free(threads);
-    table_deinit(&uses);
+    tracks_deinit(&tracks);
     return status;
 }
 
@@ -295,7 +283,7 @@ static enum status chrome_write(const struct trace *trace, FILE *out, struct err
     writer_init(&writer, trace, out);
     fputs("{\"traceEvents\":[\n", out);
     write_fact(&writer, "process_name", "name", name_json(trace, trace->run.process_name));
-    enum status status = write_threads(&writer);
+    enum status status = write_tracks(&writer);
     fputs("],\n\"displayTimeUnit\":\"ms\",\"metadata\":", out);
     write_metadata(trace, out);
     fputs("}\n", out);

@@ -24,7 +24,6 @@
 #include "exporters/exporter.h"
 #include "exporters/json.h"
 #include "exporters/states.h"
-#include "exporters/threads.h"
 #include "profiler/base/arena.h"
 
 /* ---- tables ---- */
@@ -276,8 +275,11 @@ static enum status survey(struct firefox *writer) {
         }
     }
     enum status status = STATUS_OK;
-    for (size_t i = 0; i < writer->thread_count && !status; i++) {
-        status = timeline_each(trace->timeline, writer->threads[i], survey_run, writer);
+    for (size_t i = 0; i < writer->tracks.count && !status; i++) {
+        const struct track *track = &writer->tracks.rows[i];
+        if (track_is_thread(track)) { /* which has all that its tasks have */
+            status = tracks_each(&writer->tracks, track, survey_run, writer);
+        }
     }
     return status;
 }
@@ -302,9 +304,9 @@ static enum status firefox_write(const struct trace *trace, FILE *out, struct er
     json_init();
     table_init(&writer.variants, sizeof(struct firefox_variant), sizeof(struct firefox_variant));
     table_init(&writer.sources, sizeof(struct string_id), sizeof(struct string_id));
-    writer.thread_count = threads_sorted(trace, &writer.threads);
+    tracks_init(&writer.tracks, trace);
     enum status status = write_all(&writer);
-    free(writer.threads);
+    tracks_deinit(&writer.tracks);
     free(writer.categories);
     table_deinit(&writer.variants);
     table_deinit(&writer.sources);

@@ -98,7 +98,7 @@ static void add_choices(cJSON *meta, const struct firefox *writer) {
     int first = 0;
     cJSON_AddTrueToObject(meta, "keepProfileThreadOrder");
     cJSON_AddItemToObject(meta, "initialSelectedThreads",
-                          cJSON_CreateIntArray(&first, writer->thread_count > 0));
+                          cJSON_CreateIntArray(&first, writer->tracks.count > 0));
     cJSON_AddTrueToObject(meta, "usesOnlyOneStackType");
     cJSON_AddTrueToObject(meta, "sourceCodeIsNotOnSearchfox");
     cJSON_AddTrueToObject(meta, "symbolicated");

@@ -23,7 +23,7 @@ struct row {
     uint32_t samples;
 };
 
-/* A pass over the runs of one thread. */
+/* A pass over the runs of one track. */
 struct pass {
     const struct firefox *writer;
     void (*write)(const struct firefox *writer, const struct row *row);
@@ -118,14 +118,14 @@ static const struct {
 } row_columns[] = {
     {"stack", row_stack}, {"time", row_time}, {"weight", row_samples}, {"threadCPUDelta", row_cpu}};
 
-static enum status write_samples(const struct firefox *writer, struct thread_ref thread) {
+static enum status write_samples(const struct firefox *writer, const struct track *track) {
     enum status status = STATUS_OK;
     struct pass pass;
     fputs("\"samples\":{\"weightType\":\"samples\"", writer->out);
     for (size_t i = 0; i < sizeof row_columns / sizeof row_columns[0] && !status; i++) {
         pass = (struct pass){.writer = writer, .write = row_columns[i].write, .is_first = true};
         fprintf(writer->out, ",\n\"%s\":[", row_columns[i].name);
-        status = timeline_each(writer->trace->timeline, thread, visit_run, &pass);
+        status = tracks_each(&writer->tracks, track, visit_run, &pass);
         fputc(']', writer->out);
     }
     fprintf(writer->out, ",\"length\":%" PRIu64 "}", pass.rows);
@@ -183,14 +183,17 @@ static const struct {
                       {"startTime", marker_start}, {"endTime", marker_end},
                       {"phase", marker_phase},     {"category", marker_category}};
 
-static enum status write_markers(const struct firefox *writer, struct thread_ref thread) {
+/* The states of a task are among those of its thread. */
+static enum status write_markers(const struct firefox *writer, const struct track *track) {
     enum status status = STATUS_OK;
     struct marker_pass pass = {0};
     const char *before = "\"markers\":{";
     for (size_t i = 0; i < sizeof marker_columns / sizeof marker_columns[0] && !status; i++) {
         pass = (struct marker_pass){.writer = writer, .write = marker_columns[i].write};
         fprintf(writer->out, "%s\"%s\":[", before, marker_columns[i].name);
-        status = states_each(writer->trace, thread, visit_interval, &pass);
+        if (track_is_thread(track)) {
+            status = states_each(writer->trace, track->thread, visit_interval, &pass);
+        }
         before = "],\n";
     }
     fprintf(writer->out, "],\"length\":%" PRIu64 "}", pass.count);
@@ -224,35 +227,39 @@ static void add_process(cJSON *head, const struct trace *trace, struct thread_re
     cJSON_AddNullToObject(head, "processShutdownTime");
 }
 
-static void write_thread_head(const struct firefox *writer, struct thread_ref id,
+/* Perfetto joins samples to threads by thread id alone: a task has one of its own. */
+static void write_thread_head(const struct firefox *writer, const struct track *track,
                               const struct life *life) {
-    const struct trace_thread *thread = trace_thread(writer->trace, id);
-    const char *name = trace_string(writer->trace, thread->name);
+    struct buffer name = {0};
     cJSON *head = cJSON_CreateObject();
-    cJSON_AddStringToObject(head, "name", *name ? name : "?");
+    tracks_append_name(&writer->tracks, track, &name);
+    cJSON_AddStringToObject(head, "name", name.data);
     cJSON_AddFalseToObject(head, "isMainThread");
-    json_add_count(head, "tid", thread->tid);
-    add_process(head, writer->trace, id);
+    json_add_count(head, "tid",
+                   track_is_thread(track) ? trace_thread(writer->trace, track->thread)->tid
+                                          : track->id);
+    add_process(head, writer->trace, track->thread);
     json_add_ms(head, "registerTime", life->start_ns);
     json_add_ms(head, "unregisterTime", life->end_ns);
     cJSON_AddArrayToObject(head, "pausedRanges");
     json_write_open_take(writer->out, head);
+    buffer_deinit(&name);
 }
 
-static enum status write_thread(const struct firefox *writer, struct thread_ref thread) {
+static enum status write_thread(const struct firefox *writer, const struct track *track) {
     struct life life = {0};
-    enum status status = timeline_each(writer->trace->timeline, thread, extend_life, &life);
+    enum status status = tracks_each(&writer->tracks, track, extend_life, &life);
     if (status) {
         return status;
     }
-    write_thread_head(writer, thread, &life);
+    write_thread_head(writer, track, &life);
     fputs(",\n", writer->out);
-    status = write_samples(writer, thread);
+    status = write_samples(writer, track);
     if (status) {
         return status;
     }
     fputs(",\n", writer->out);
-    status = write_markers(writer, thread);
+    status = write_markers(writer, track);
     fputc('}', writer->out);
     return status;
 }
@@ -260,9 +267,9 @@ static enum status write_thread(const struct firefox *writer, struct thread_ref 
 enum status firefox_write_threads(const struct firefox *writer) {
     enum status status = STATUS_OK;
     fputs("\"threads\":[", writer->out);
-    for (size_t i = 0; i < writer->thread_count && !status; i++) {
+    for (size_t i = 0; i < writer->tracks.count && !status; i++) {
         fputs(i > 0 ? ",\n" : "\n", writer->out);
-        status = write_thread(writer, writer->threads[i]);
+        status = write_thread(writer, &writer->tracks.rows[i]);
     }
     fputc(']', writer->out);
     return status;

@@ -16,10 +16,12 @@
 #include "exporters/threads.h"
 #include "profiler/base/arena.h"
 #include "profiler/base/buffer.h"
+#include "profiler/model/stack_task.h"
 
 enum { MAPPING_ID = 1 };
 
-/* The strings that are not the trace's: string_table[trace->strings.count + 1 + word]. */
+/* The strings that are not the trace's: string_table[trace->strings.count + 1 + word]. After them
+ * come the names of tasks. */
 enum word {
     WORD_SAMPLES,
     WORD_COUNT,
@@ -29,16 +31,18 @@ enum word {
     WORD_THREAD,
     WORD_THREAD_ID,
     WORD_PID,
+    WORD_TASK,
     WORD_COUNT_OF
 };
 static const char *const words[WORD_COUNT_OF] = {
     [WORD_SAMPLES] = "samples",     [WORD_COUNT] = "count",     [WORD_NANOSECONDS] = "nanoseconds",
     [WORD_NO_NAME] = "?",           [WORD_PROCESS] = "process", [WORD_THREAD] = "thread name",
-    [WORD_THREAD_ID] = "thread id", [WORD_PID] = "pid",
+    [WORD_THREAD_ID] = "thread id", [WORD_PID] = "pid",         [WORD_TASK] = "task",
 };
 
 struct writer {
     const struct trace *trace;
+    struct stack_tasks tasks;
     FILE *out;
 };
 
@@ -80,6 +84,12 @@ static void write_strings(const struct writer *writer) {
     }
     for (size_t i = 0; i < WORD_COUNT_OF; i++) {
         write_string(writer, words[i]);
+    }
+    for (uint32_t id = 1; id <= writer->tasks.rows.count; id++) {
+        struct buffer name = {0};
+        stack_tasks_append_name(&writer->tasks, writer->trace, id, &name);
+        write_string(writer, name.data);
+        buffer_deinit(&name);
     }
 }
 
@@ -162,9 +172,13 @@ static void write_locations(const struct writer *writer) {
 
 /* ---- samples ---- */
 
-enum { LABELS = 4 };
+enum { LABELS = 5 };
 
-static void set_labels(const struct writer *writer, struct thread_ref id, Pprof__Label *labels) {
+/* Returns how many there are. */
+static size_t set_labels(const struct writer *writer, const struct trace_tally *tally,
+                         Pprof__Label *labels) {
+    struct thread_ref id = tally->thread;
+    uint32_t task = writer->tasks.of_stack[tally->stack.id];
     const struct trace_thread *thread = trace_thread(writer->trace, id);
     for (size_t i = 0; i < LABELS; i++) {
         pprof__label__init(&labels[i]);
@@ -177,6 +191,9 @@ static void set_labels(const struct writer *writer, struct thread_ref id, Pprof_
     labels[2].str = name_or_mark(writer, thread->name);
     labels[3].key = word(writer, WORD_THREAD_ID);
     labels[3].num = thread->tid;
+    labels[4].key = word(writer, WORD_TASK);
+    labels[4].str = word(writer, WORD_COUNT_OF) + task - 1;
+    return task ? LABELS : LABELS - 1;
 }
 
 /* A location is a frame id; the newest frame is the first. */
@@ -199,15 +216,14 @@ static void write_samples(const struct writer *writer) {
     for (uint32_t i = 1; i <= trace->tallies.count && !ferror(writer->out); i++) {
         const struct trace_tally *tally = table_row(&trace->tallies, i);
         Pprof__Label labels[LABELS];
-        set_labels(writer, tally->thread, labels);
-        Pprof__Label *label_rows[] = {&labels[0], &labels[1], &labels[2], &labels[3]};
+        Pprof__Label *label_rows[] = {&labels[0], &labels[1], &labels[2], &labels[3], &labels[4]};
         int64_t values[] = {(int64_t)tally->samples, (int64_t)tally->weight_ns};
         Pprof__Sample sample = PPROF__SAMPLE__INIT;
         sample.n_location_id = collect_locations(trace, tally->stack, &locations, &capacity);
         sample.location_id = locations;
         sample.n_value = 2;
         sample.value = values;
-        sample.n_label = LABELS;
+        sample.n_label = set_labels(writer, tally, labels);
         sample.label = label_rows;
         Pprof__Sample *samples[] = {&sample};
         Pprof__Profile piece = PPROF__PROFILE__INIT;
@@ -220,11 +236,13 @@ static void write_samples(const struct writer *writer) {
 
 static enum status pprof_write(const struct trace *trace, FILE *out, struct error *error) {
     struct writer writer = {.trace = trace, .out = gzip_open(out)};
+    stack_tasks_init(&writer.tasks, trace);
     write_head(&writer);
     write_strings(&writer);
     write_functions(&writer);
     write_locations(&writer);
     write_samples(&writer);
+    stack_tasks_deinit(&writer.tasks);
     if (fclose(writer.out) != 0 && !ferror(out)) {
         return error_set(error, STATUS_INTERNAL, "compressing the profile");
     }

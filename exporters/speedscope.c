@@ -13,6 +13,7 @@
 #include "exporters/exporter.h"
 #include "exporters/json.h"
 #include "exporters/threads.h"
+#include "exporters/tracks.h"
 #include "profiler/base/arena.h"
 
 #define SCHEMA "https://www.speedscope.app/file-format-schema.json"
@@ -56,9 +57,10 @@ static void write_functions(const struct trace *trace, FILE *out) {
     }
 }
 
-/* A pass over the runs of one thread. */
+/* A pass over the runs of one track. */
 struct pass {
     const struct trace *trace;
+    const struct tracks *tracks;
     FILE *out;
     uint64_t end_ns;     /* of the newest run */
     bool is_first;       /* nothing was written yet */
@@ -130,55 +132,58 @@ static enum status write_run_weight(void *context, const struct timeline_run *ru
     return status_of(pass);
 }
 
-static void write_profile_head(const struct trace *trace, struct thread_ref thread, uint64_t end_ns,
-                               FILE *out) {
+static void write_profile_head(const struct pass *pass, const struct track *track) {
     struct buffer name = {0};
-    threads_append_process(&name, trace, thread);
+    threads_append_process(&name, pass->trace, track->thread);
     buffer_append(&name, " ", 1);
-    threads_append_thread(&name, trace, thread);
+    threads_append_thread(&name, pass->trace, track->thread);
+    if (!track_is_thread(track)) {
+        buffer_append(&name, " ", 1);
+        tracks_append_task(pass->tracks, track, &name);
+    }
     cJSON *profile = cJSON_CreateObject();
     cJSON_AddStringToObject(profile, "type", "sampled");
     cJSON_AddStringToObject(profile, "name", name.data);
     cJSON_AddStringToObject(profile, "unit", "nanoseconds");
     json_add_count(profile, "startValue", 0);
-    json_add_count(profile, "endValue", end_ns);
-    json_write_open_take(out, profile);
+    json_add_count(profile, "endValue", pass->end_ns);
+    json_write_open_take(pass->out, profile);
     buffer_deinit(&name);
 }
 
-static enum status each_run(struct pass *pass, struct thread_ref thread, timeline_visit *visit) {
+static enum status each_run(struct pass *pass, const struct track *track, timeline_visit *visit) {
     pass->end_ns = 0;
     pass->is_first = true;
-    return timeline_each(pass->trace->timeline, thread, visit, pass);
+    return tracks_each(pass->tracks, track, visit, pass);
 }
 
-static enum status write_profile(struct pass *pass, struct thread_ref thread) {
-    enum status status = each_run(pass, thread, find_end);
+static enum status write_profile(struct pass *pass, const struct track *track) {
+    enum status status = each_run(pass, track, find_end);
     if (status) {
         return status;
     }
-    write_profile_head(pass->trace, thread, pass->end_ns, pass->out);
+    write_profile_head(pass, track);
     fputs(",\"samples\":[", pass->out);
-    status = each_run(pass, thread, write_sample);
+    status = each_run(pass, track, write_sample);
     if (status) {
         return status;
     }
     fputs("],\"weights\":[", pass->out);
-    status = each_run(pass, thread, write_run_weight);
+    status = each_run(pass, track, write_run_weight);
     fputs("]}", pass->out);
     return status;
 }
 
 static enum status write_profiles(const struct trace *trace, FILE *out) {
-    struct pass pass = {.trace = trace, .out = out};
-    struct thread_ref *threads;
-    size_t count = threads_sorted(trace, &threads);
+    struct tracks tracks;
+    struct pass pass = {.trace = trace, .tracks = &tracks, .out = out};
+    tracks_init(&tracks, trace);
     enum status status = STATUS_OK;
-    for (size_t i = 0; i < count && !status; i++) {
+    for (size_t i = 0; i < tracks.count && !status; i++) {
         fputs(i > 0 ? ",\n" : "\n", out);
-        status = write_profile(&pass, threads[i]);
+        status = write_profile(&pass, &tracks.rows[i]);
     }
-    free(threads);
+    tracks_deinit(&tracks);
     free(pass.functions);
     return status;
 }
