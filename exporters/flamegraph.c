@@ -11,6 +11,7 @@
 #include "profiler/base/arena.h"
 #include "profiler/base/buffer.h"
 #include "profiler/base/clock.h"
+#include "profiler/model/stack_task.h"
 #include "profiler/model/tree.h"
 
 PAGE_EMBED(flamegraph_body, "exporters/flamegraph/body.html");
@@ -19,6 +20,7 @@ PAGE_EMBED(flamegraph_tree, "exporters/flamegraph/tree.js");
 PAGE_EMBED(flamegraph_names, "exporters/flamegraph/names.js");
 PAGE_EMBED(flamegraph_time, "exporters/flamegraph/time.js");
 PAGE_EMBED(flamegraph_chart, "exporters/flamegraph/chart.js");
+PAGE_EMBED(flamegraph_filters, "exporters/flamegraph/filters.js");
 PAGE_EMBED(flamegraph_graph, "exporters/flamegraph/graph.js");
 PAGE_EMBED(flamegraph_panels, "exporters/flamegraph/panels.js");
 PAGE_EMBED(flamegraph_heat, "exporters/flamegraph/heat.js");
@@ -65,6 +67,48 @@ static void write_tree(FILE *out, const struct trace *trace, const struct tree *
     PAGE_WRITE_ROWS(out, "nodes", &tree->nodes, node_columns, NULL);
     PAGE_WRITE_ROWS(out, "selves", &tree->selves, self_columns, NULL);
     free(frames);
+}
+
+/* ---- tasks ---- */
+
+static void write_task_names(FILE *out, const struct trace *trace,
+                             const struct stack_tasks *tasks) {
+    fputs(",\n\"tasks\":[\"\"", out);
+    for (uint32_t id = 1; id <= tasks->rows.count; id++) {
+        struct buffer name = {0};
+        stack_tasks_append_name(tasks, trace, id, &name);
+        fputs(",\n", out);
+        page_write_text(out, name.data);
+        buffer_deinit(&name);
+    }
+    fputs("]", out);
+}
+
+/* All stacks that are one node are in one task. A column as page.h has it. */
+static void write_node_tasks(FILE *out, const struct trace *trace, const struct tree *tree,
+                             const struct stack_tasks *tasks) {
+    uint32_t *of_node = memory_zeroed((size_t)tree->nodes.count + 1, sizeof *of_node);
+    for (uint32_t id = 1; id <= trace->stacks.count; id++) {
+        of_node[tree->node_of[id]] = tasks->of_stack[id];
+    }
+    fputs(",\n\"node_tasks\":[", out);
+    of_node[0] = 0; /* what has no samples */
+    for (uint32_t id = 1; id <= tree->nodes.count; id++) {
+        fprintf(out, id > 1 ? ",%" PRId64 : "%" PRId64, (int64_t)of_node[id] - of_node[id - 1]);
+    }
+    fputs("]", out);
+    free(of_node);
+}
+
+/* Nothing where there are none. */
+static void write_tasks(FILE *out, const struct trace *trace, const struct tree *tree) {
+    struct stack_tasks tasks;
+    stack_tasks_init(&tasks, trace);
+    if (tasks.rows.count > 0) {
+        write_task_names(out, trace, &tasks);
+        write_node_tasks(out, trace, tree, &tasks);
+    }
+    stack_tasks_deinit(&tasks);
 }
 
 /* ---- time; what the numbers are stands in exporters/flamegraph/time.js ---- */
@@ -197,6 +241,7 @@ static enum status write_members(FILE *out, const struct trace *trace, const str
     write_tables(out, whole);
     tree_init(&tree, whole, GRAIN_LINE);
     write_tree(out, whole, &tree);
+    write_tasks(out, whole, &tree);
     write_excerpt(out, whole);
     if (trace->base) {
         write_base(out, trace->base, trace->threads.count);
@@ -225,11 +270,14 @@ static enum status write_data(FILE *out, const struct trace *trace, struct error
 static const struct page_file styles[] = {PAGE_FILE(flamegraph_css), {0}};
 
 static const struct page_file scripts[] = {
-    PAGE_FILE(flamegraph_tree),  PAGE_FILE(flamegraph_time),   PAGE_FILE(flamegraph_chart),
-    PAGE_FILE(flamegraph_names), PAGE_FILE(flamegraph_graph),  PAGE_FILE(flamegraph_panels),
-    PAGE_FILE(flamegraph_heat),  PAGE_FILE(flamegraph_view),   PAGE_FILE(flamegraph_sandwich),
-    PAGE_FILE(flamegraph_lane),  PAGE_FILE(flamegraph_ranges), PAGE_FILE(flamegraph_address),
-    PAGE_FILE(flamegraph_cards), PAGE_FILE(flamegraph_main),   {0},
+    PAGE_FILE(flamegraph_tree),     PAGE_FILE(flamegraph_time),
+    PAGE_FILE(flamegraph_chart),    PAGE_FILE(flamegraph_names),
+    PAGE_FILE(flamegraph_graph),    PAGE_FILE(flamegraph_panels),
+    PAGE_FILE(flamegraph_heat),     PAGE_FILE(flamegraph_view),
+    PAGE_FILE(flamegraph_sandwich), PAGE_FILE(flamegraph_lane),
+    PAGE_FILE(flamegraph_ranges),   PAGE_FILE(flamegraph_address),
+    PAGE_FILE(flamegraph_cards),    PAGE_FILE(flamegraph_filters),
+    PAGE_FILE(flamegraph_main),     {0},
 };
 
 static const struct page page = {

@@ -18,6 +18,7 @@ function save(step) {
   add("s", state.query);
   add("t", threads.text);
   add("c", state.focus);
+  for (const { name, letter } of filters) add(letter, state[name]);
   add("x", Array.from(state.hidden).join("."));
   const t = graph.tree, [from, to] = graph.range, id = graph.zoomed;
   if (t === tree) add("z", id);
@@ -57,6 +58,7 @@ function restore() {
     focus: isFunction(Number(c)) ? Number(c) : 0,
     hidden: new Set(x.split(".").map(Number).filter(isFunction)),
   });
+  for (const filter of filters) state[filter.name] = filterOf(filter, Number(get[filter.letter]));
   $("query").value = s;
   threads.text = t;
   reweigh();

@@ -11,7 +11,7 @@ function chartLine() {
 function chartOf() {
   const line = chartLine() ?? { from: 0, to: 0 }, all = [0, profile.timeline.count];
   $("lane").value = line.thread;
-  return chartTree(profile, tree, line, state.range ?? all, cutNodes(profile, state.hidden));
+  return chartTree(profile, tree, line, state.range ?? all, cutNodes(profile, state.hidden, chosen()));
 }
 
 graph.drawn = () => {

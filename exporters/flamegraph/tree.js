@@ -10,7 +10,8 @@ function extend(array, values) {
 }
 
 // strings: texts by id. functions: name and file (strings), first line. frames: function, line that
-// runs, kind (0: Python's). nodes: parent node (0: none) and frame, parents first. selves: samples
+// runs, kind (0: Python's). nodes: parent node (0: none) and frame, parents first; in node_tasks, what
+// of `tasks` they are part of (0: none; missing where nobody asked). selves: samples
 // and weight of a thread in a node itself. lines: file (string), line, what stands there. base: what
 // to compare with; its threads are those after `threads_after`. timeline: see time.js; `small` are
 // parents of nodes that come after the others, in which ranges of time count rare stacks together.
@@ -26,6 +27,7 @@ function decodeProfile(json) {
     frameFn: column(frames.function), frameLine: column(frames.line),
     frameKind: column(frames.kind),
     parent: column(nodes.parent), frame: column(nodes.frame),
+    tasks: json.tasks ?? [""], nodeTask: json.tasks ? column(json.node_tasks) : null,
     threads: Array.from(tid, (id, i) => ({ tid: id, pid: pid[i], name: strings[name[i]],
       isBase: !!base && i > base.threads_after })),
     selfThread: column(selves.thread), selfNode: column(selves.node),
@@ -47,6 +49,7 @@ function addSmall(profile, parents) {
   profile.frameKind = extend(profile.frameKind, [1]);
   profile.parent = extend(profile.parent, parents);
   profile.frame = extend(profile.frame, parents.map(() => frame));
+  if (profile.nodeTask) profile.nodeTask = extend(profile.nodeTask, parents.map((node) => profile.nodeTask[node]));
   profile.smallFn = fn;
 }
 
@@ -181,12 +184,14 @@ function markOuter(tree, fnCount) {
   }
 }
 
-// For each node of the profile whether it is part of a stack with a `hidden` function; null when
-// nothing is hidden.
-function cutNodes({ parent, frame, frameFn }, hidden) {
-  if (!hidden.size) return null;
+// For each node of the profile whether it is part of a stack with a `hidden` function, or not of what
+// was `chosen`: [{ of, id }], what each node is of and what is wanted. null when all of them count.
+function cutNodes({ parent, frame, frameFn }, hidden, chosen) {
+  if (!hidden.size && !chosen.length) return null;
   const cut = new Uint8Array(parent.length);
   for (let i = 1; i < cut.length; i++) cut[i] = cut[parent[i]] | hidden.has(frameFn[frame[i]]);
+  for (const { of, id } of chosen)
+    for (let i = 1; i < cut.length; i++) if (of[i] !== id) cut[i] = 1;
   return cut;
 }
 

@@ -8,7 +8,7 @@ const amount = (value) => (profile.byTime ? time(value) : `${count(value)} sampl
 // timeline, [from, to); null is the whole run.
 const state = {
   view: "graph", invert: false, line: false, flame: false, query: "", focus: 0, hidden: new Set(),
-  range: null, against: null, compare: true, swap: false, absolute: false, byThread: false, lane: 0,
+  task: 0, range: null, against: null, compare: true, swap: false, absolute: false, byThread: false, lane: 0,
 };
 const trees = [null, null];   // by function, by line: made when first asked for
 let tree = null;              // the call tree of these
@@ -53,7 +53,7 @@ function sides() {
 }
 
 function reweigh() {
-  const t = Number(state.line), cut = cutNodes(profile, state.hidden), [now, was] = sides();
+  const t = Number(state.line), cut = cutNodes(profile, state.hidden, chosen()), [now, was] = sides();
   tree = trees[t] ??= buildTree(profile, state.line);
   lineWeights = weighTree(profile, tree, now.own, cut, tree);
   totals = functionTotals(profile, tree, tree);
@@ -151,6 +151,7 @@ function rootText() {
 function showChoices() {
   for (const button of document.querySelectorAll("[data-set]"))
     button.setAttribute("aria-pressed", state[button.dataset.set] === valueOf(button));
+  showFilters();
   for (const button of document.querySelectorAll("[data-for]"))
     button.disabled = !button.dataset.for.split(" ").includes(state.view);
   graph.rootText = state.view === "sandwich" ? "▼ what it calls" : rootText();

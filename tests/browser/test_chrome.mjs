@@ -128,16 +128,21 @@ async function devtoolsTracks([base, events]) {
   return JSON.stringify(tracks);
 }
 
-async function checkInDevtools(file, collapsed) {
+async function devtoolsView(traceEvents) {
   const { page } = await openPage(await openBrowser());
   await page.goto(`${DEVTOOLS}devtools_app.html?panel=timeline`).catch((error) => {
     throw new Skip(`this Chromium shows no DevTools: ${error.message}`);
   });
-  const { traceEvents } = read(file);
   const tracks = JSON.parse(await page.evaluate(devtoolsTracks, [DEVTOOLS, traceEvents]));
   if (!tracks) {
     throw new Skip("the trace engine of this Chromium's DevTools is not the one we know");
   }
+  return tracks;
+}
+
+async function checkInDevtools(file, collapsed) {
+  const { traceEvents } = read(file);
+  const tracks = await devtoolsView(traceEvents);
   expectThreads(threadsOf(traceEvents, tracks.filter(({ roots }) => roots.length)), readCollapsed(collapsed));
 }
 
@@ -181,6 +186,28 @@ test("fixed trace: states are tracks of their own", () => {
 
 test("fixed trace: DevTools nests and counts the same", () => (
   checkInDevtools(fixed, join(folder, "collapsed.collapsed"))));
+
+// make_trace.c: 20 tasks that have 42 ms to 6 ms, seven others, and one thread without tasks.
+test("tasks: the heaviest have tracks of their own, the others share one", () => {
+  const { traceEvents } = read(join(folder, "chrome-tasks.trace.json"));
+  traceEvents.forEach(checkEvent);
+  const names = traceEvents.filter(({ ph, name }) => ph === "M" && name === "thread_name");
+  const track = (wanted) => names.find(({ args }) => args.name === wanted)?.tid;
+  const samples = ({ roots }) => sum(roots.map(({ slice }) => slice.args.samples));
+  const counts = new Map(tracksOf(traceEvents).map((of) => [of.tid, samples(of)]));
+  expectEqual(counts.size, 18, "tracks");
+  expectEqual(["MainThread", "MainThread: <task fetch <06>>", "MainThread: 11 other tasks", "worker"]
+    .map((name) => counts.get(track(name))), [504, 42, 84, 6], "samples");
+  expectEqual(sum([...counts.values()]), 504 + 504 + 6, "all tasks together");
+});
+
+test("tasks: DevTools has the same tracks", async () => {
+  const file = join(folder, "chrome-tasks.trace.json");
+  const { traceEvents } = read(file);
+  const seen = (await devtoolsView(traceEvents)).filter(({ roots }) => roots.length);
+  const told = (tracks) => tracks.map(({ tid, roots }) => [tid, roots.length]).sort(([a], [b]) => a - b);
+  expectEqual(told(seen), told(tracksOf(traceEvents)), "tracks and how many outermost slices they have");
+});
 
 test("real run: by the rules, and with the counts of the collapsed stacks", () => {
   [real, realCollapsed] = realRun(PROGRAM, ["-r", "500"], [".trace.json", ".collapsed"]);

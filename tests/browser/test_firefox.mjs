@@ -220,6 +220,23 @@ test("fixed trace: the source is there, with samples by line", () => {
   expectEqual(line?.slice(1), ["60", "60"], `self and total of line 5 in\n${text}`);
 });
 
+// make_trace.c: 20 tasks that have 42 to 6 samples, seven others, and one thread without tasks.
+test("tasks: the heaviest are threads of their own, the others share one", async () => {
+  const file = join(folder, "firefox-tasks.firefox.json");
+  checkFile(file);
+  await open(file);
+  const seen = seenThreads(read(file)).map(({ name, samples, functions }) => [name, samples, functions]);
+  const samples = Object.fromEntries(seen);
+  expectEqual(seen.length, 18, "threads");
+  expectEqual([samples.MainThread, samples["MainThread: <task fetch <06>>"], samples["MainThread: 11 other tasks"],
+    samples.worker], [504, 42, 84, 6], "samples");
+  const total = sum(seen.filter(([name]) => name.includes(": ")).map(([, count]) => count));
+  expectEqual(total, 504, "all tasks together");
+  const [, , functions] = seen.find(([name]) => name.includes("<06>"));
+  expectEqual(functions.filter(({ key }) => key.startsWith("<task")).map(({ key, total: of }) => [key, of]).sort(),
+    [["<task fetch <06>>", 42], ["<task serve>", 42]], "the task, on the one that waits for it");
+});
+
 test("real run: valid, counted as in the collapsed stacks, compressed the same", async () => {
   const extensions = [".firefox.json", ".firefox.json.gz", ".collapsed"];
   const [plain, compressed, collapsed] = realRun(PROGRAM, ["-r", "500"], extensions);

@@ -160,6 +160,23 @@ test("fixed trace: the viewer shows threads, functions and times as written", as
   ], "threads");
 });
 
+// make_trace.c: 20 tasks that have 42 ms to 6 ms, seven others, and one thread without tasks.
+test("tasks: the heaviest have profiles of their own, the others share one", async () => {
+  const file = join(dirname(fixed), "speedscope-tasks.speedscope.json");
+  checkSchema(file);
+  checkNumbers(file);
+  const seen = await view(file, "fetch");
+  checkView(file, seen);
+  const busy = seen.group.profiles.map(({ name, frames }) => (
+    [name.replace(/^.* thread /, ""), sum(frames.map(({ self }) => self)) / 1e6]));
+  expectEqual(busy.length, 18, "profiles");
+  expectEqual([busy[0], busy[1], busy[16], busy[17]], [
+    ["MainThread (4242)", 504], ["MainThread (4242) <task fetch <06>>", 42],
+    ["MainThread (4242) 11 other tasks", 84], ["worker (4250)", 6],
+  ], "profiles and their times");
+  expectEqual(sum(busy.slice(1, 17).map(([, time]) => time)), 504, "all tasks together");
+});
+
 test("real run: valid, and shown with both threads", async () => {
   const [file] = realRun(PROGRAM, ["-r", "200"], [".speedscope.json"]);
   checkSchema(file);

@@ -1,7 +1,8 @@
 /* Writes one fixed trace through every exporter:
  *
  *     make_trace FOLDER              FOLDER/<format><extension> for each of exporters[], and
- *                                    FOLDER/flamegraph-compared.html
+ *                                    FOLDER/flamegraph-compared.html, and for each format that
+ *                                    shows tasks FOLDER/<format>-tasks<extension>
  *     make_trace FOLDER RECORDING    the same from the recording that the first one wrote
  *
  * The trace has what is easy to get wrong: a main thread and two workers that had the same thread
@@ -374,6 +375,59 @@ static void fill_base(struct trace *trace) {
     trace->health.duration_ns = maker.time_ns;
 }
 
+/* ---- tasks ---- */
+
+static struct stack_id mark_task(struct trace *trace, struct stack_id parent, const char *name) {
+    struct place place = {name, "", 0, 0, 0, FRAME_TASK};
+    return call(trace, parent, &place);
+}
+
+/* What a loop does: tasks with names, more of them than have tracks of their own, on the one that
+ * waits for them; tasks without; the loop itself, a callback, and nothing. */
+static void loop_work(struct maker *maker, struct thread_ref who) {
+    static const struct place serve = {"serve", "/srv/app/main.py", 70, 75, 5, FRAME_PYTHON};
+    static const struct place fetch = {"fetch", "/srv/app/main.py", 80, 84, 9, FRAME_PYTHON};
+    static const char *const without[] = {"<loop>", "<callback>", "<idle>"};
+    struct trace *trace = maker->trace;
+    struct stack_id none = {0};
+    struct stack_id waiting = call(trace, mark_task(trace, none, "<task serve>"), &serve);
+    tick(maker);
+    sample(maker, who, waiting, 0);
+    for (uint32_t i = 0; i < 20; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "<task fetch <%02u>>", i);
+        struct stack_id stack = call(trace, mark_task(trace, waiting, name), &fetch);
+        for (uint32_t ticks = 0; ticks <= i % 7; ticks++) {
+            tick(maker);
+            sample(maker, who, ticks % 2 ? call(trace, stack, &helper_here) : stack, 0);
+        }
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        struct stack_id nameless = mark_task(trace, none, "<task>");
+        tick(maker);
+        sample(maker, who, call(trace, nameless, i == 1 ? &serve : &fetch), 0);
+    }
+    struct stack_id stack = none;
+    for (size_t i = 0; i < sizeof without / sizeof without[0]; i++) {
+        stack = mark_task(trace, i == 2 ? mark_task(trace, none, without[0]) : stack, without[i]);
+        tick(maker);
+        sample(maker, who, i == 0 ? call(trace, stack, &run_early) : stack, 0);
+    }
+}
+
+static void fill_tasks(struct trace *trace) {
+    describe(trace);
+    struct maker maker = {.trace = trace};
+    struct thread_ref main_thread = thread(trace, 4242, 1, "MainThread");
+    struct thread_ref worker = thread(trace, 4250, 2, "worker");
+    struct stack_id base = call(trace, (struct stack_id){0}, &bootstrap);
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        loop_work(&maker, main_thread);
+        sample(&maker, worker, call(trace, base, &helper_there), 0);
+    }
+    trace->health.duration_ns = maker.time_ns;
+}
+
 /* FOLDER/<format><what><extension> */
 static void write_one(const struct trace *trace, const struct exporter *exporter,
                       const char *folder, const char *what) {
@@ -397,6 +451,20 @@ static void make(struct trace *trace, const char *folder) {
     if (writer_close(writer, &error)) {
         fail(path, &error);
     }
+}
+
+static void write_tasks(const char *folder) {
+    static const char *const formats[] = {"chrome", "firefox", "flamegraph", "pprof", "speedscope"};
+    struct trace trace;
+    struct error error;
+    if (trace_init(&trace, true, &error)) {
+        fail("trace_init", &error);
+    }
+    fill_tasks(&trace);
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        write_one(&trace, exporter_by_name(formats[i]), folder, "-tasks");
+    }
+    trace_deinit(&trace);
 }
 
 static void read_back(struct trace *trace, const char *path) {
@@ -434,6 +502,7 @@ int main(int argc, char **argv) {
     }
     trace.base = &base; /* a page that can compare, and need not */
     write_one(&trace, exporter_by_name("flamegraph"), argv[1], "-compared");
+    write_tasks(argv[1]);
     trace_deinit(&base);
     trace_deinit(&trace);
     return 0;
