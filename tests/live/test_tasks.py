@@ -7,9 +7,11 @@ import subprocess
 import time
 
 from harness import (
-    UNVERIFIED, Skip, case, each_version, expect, expect_equal, expect_likely, expect_status, main,
-    parse_collapsed, samples_of, three)
+    TESTS, UNVERIFIED, Skip, case, each_version, expect, expect_equal, expect_likely, expect_status,
+    main, newest_here, parse_collapsed, samples_of, three)
+from schema import complaints
 
+SCHEMA = TESTS.parent / "docs" / "dump.schema.json"
 SECONDS = 5
 
 
@@ -139,6 +141,37 @@ def without_asyncio(work, interpreter):
     expect_equal((tasks, told["cycles"]), ([], []), "tasks of a program that has none")
 
 
+def in_a_tree(work, interpreter, *arguments):
+    """A target whose parent is no Python."""
+    command = work.command(interpreter, *arguments)
+    return work.target_of(["sh", "-c", '"$@"; true', "sh", *command])
+
+
+@case(over=newest_here)
+def of_a_tree_of_processes(work, interpreter):
+    target = in_a_tree(work, interpreter, "taskshares.py")
+    result = work.pyrometer("dump", "-s", "--async-aware", "--json", target.pid)
+    expect_status(result, 0)
+    told = json.loads(result.out)
+    wrong = complaints(SCHEMA, told)
+    expect(not wrong, "not as the schema says:", *wrong[:10])
+    [process] = told["processes"]
+    expect(process["pid"] != target.pid, "the shell is no Python")
+    names = {task["name"] for task in process["tasks"]}
+    expect({"heavy", "middle", "light"} <= names, names)
+    expect_equal(process["cycles"], [], "cycles")
+
+
+@case(over=newest_here)
+def of_a_tree_as_text(work, interpreter):
+    target = in_a_tree(work, interpreter, "taskshares.py")
+    result = work.pyrometer("dump", "-s", "--async-aware", target.pid)
+    expect_status(result, 0)
+    text = result.out.decode()
+    tasks = [line for line in text.splitlines() if line.startswith("Task ") or line.startswith("Tasks:")]
+    expect("Tasks: 7" in tasks and "\nProcess " in text, text)
+
+
 # -- samples by task --------------------------------------------------------------------------------
 
 POINTS = 0.02  # as of test_shares.py
@@ -165,13 +198,20 @@ def part_of(frames):
     return "other" if is_begun or names[0] in rest else None
 
 
-def share_tasks(work, target):
+def share_tasks(work, target, *options, counts_idle=True, replayed=()):
+    """`options` as of attach; with `replayed`, options of replay, by way of a recording."""
     path = work.out / "tasks.collapsed"
+    recording = work.out / "tasks.pyro"
     before = target.ask("TRUTH")
     result, stats = work.profile(
-        "attach", target.pid, "--async-aware", "-r", "1khz", "-d", "4", "-o", path)
+        "attach", target.pid, "--async-aware", *options, "-r", "1khz", "-d", "4",
+        "-o", recording if replayed else path)
     after = target.ask("TRUTH")
+    if replayed:
+        expect_status(work.pyrometer("replay", recording, *replayed, "-o", path), 0)
     elapsed = after["elapsed"] - before["elapsed"]
+    if not counts_idle:
+        elapsed -= after["spent"].pop("idle") - before["spent"].pop("idle")
     lines = parse_collapsed(path)
     total = samples_of(lines)
     expect_likely(total > 400, f"only {total} samples in 4 s at 1 kHz: {result.err}")
@@ -183,7 +223,7 @@ def share_tasks(work, target):
     report = []
     missed = stats["late"] / (stats["late"] + stats["ticks"])
     is_right = True
-    for part in STANDS_ON:
+    for part in after["spent"]:
         truth = (after["spent"][part] - before["spent"][part]) / elapsed
         found = counts[part] / total
         report.append(f"{part}: truth {truth:.4f}, profile {found:.4f}")
@@ -197,6 +237,32 @@ def share_tasks(work, target):
 @case(over=each_version)
 def shares_of_tasks(work, interpreter):
     share_tasks(work, work.target(interpreter, "taskshares.py"))
+
+
+@case(over=newest_here)
+def shares_of_tasks_by_cpu(work, interpreter):
+    share_tasks(work, work.target(interpreter, "taskshares.py"), "-m", "cpu", counts_idle=False)
+
+
+@case(over=newest_here)
+def shares_of_tasks_by_gil(work, interpreter):
+    share_tasks(work, work.target(interpreter, "taskshares.py"), "-m", "gil", counts_idle=False)
+
+
+@case(over=newest_here)
+def shares_of_tasks_with_opcodes(work, interpreter):
+    share_tasks(work, work.target(interpreter, "taskshares.py"), "--opcodes")
+
+
+@case(over=newest_here)
+def shares_of_tasks_of_a_child(work, interpreter):
+    share_tasks(work, in_a_tree(work, interpreter, "taskshares.py"), "--subprocesses")
+
+
+@case(over=newest_here)
+def shares_of_tasks_replayed_by_cpu(work, interpreter):
+    share_tasks(work, work.target(interpreter, "taskshares.py"), counts_idle=False,
+                replayed=("--mode", "cpu"))
 
 
 @case(over=each_version)
