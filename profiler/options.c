@@ -513,12 +513,6 @@ static enum status parse_verb(struct options *out, enum verb verb, int argc, cha
         return error_set(error, STATUS_USAGE,
                          "native stacks have no values; leave --native or --locals out");
     }
-    if (status == STATUS_OK && out->is_native && out->is_async_aware && verb != VERB_DUMP) {
-        return error_set(
-            error, STATUS_USAGE,
-            "stacks by task have no native frames yet; leave --native or --async-aware "
-            "out");
-    }
     if (status == STATUS_OK && draft.has_async_mode && !out->is_async_aware) {
         return error_set(error, STATUS_USAGE, "--async-mode goes with --async-aware");
     }

@@ -270,6 +270,37 @@ void placing_place(struct placing *placing, const struct raw_look *look,
     }
 }
 
+/* Index, from the root, of the first frame to show; machine code above the last frame of Python's
+ * that is below is shown where nothing of Python's is. */
+static uint32_t first_shown(const struct trace *trace, const struct stack_id *path, uint32_t count,
+                            const struct placed *placed) {
+    size_t wanted = placed->below + (placed->part.frame_count > 0);
+    size_t seen = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        seen += trace_frame(trace, trace_stack(trace, path[i])->frame)->kind == FRAME_PYTHON;
+        if (seen == wanted) {
+            return placed->part.frame_count > 0 ? i : i + 1;
+        }
+    }
+    return count;
+}
+
+struct stack_id placing_put(struct placing *placing, struct stack_id stack,
+                            const struct placed *placed) {
+    struct trace *trace = placing->trace;
+    if (placed->base.id == 0 || stack.id == 0 || trace_stack_is_truncated(trace, stack)) {
+        return stack;
+    }
+    uint32_t count;
+    struct stack_id *path = trace_path(trace, stack, &count);
+    struct stack_id put = placed->base;
+    for (uint32_t i = first_shown(trace, path, count, placed); i < count; i++) {
+        put = trace_intern_stack(trace, put, trace_stack(trace, path[i])->frame);
+    }
+    free(path);
+    return put;
+}
+
 struct stack_id placing_waiting(struct placing *placing, const struct task_look *look,
                                 const struct raw_task *task, uint64_t now_ns) {
     placing->look = look;

@@ -29,6 +29,12 @@ void placing_place(struct placing *placing, const struct raw_look *look,
                    const struct raw_thread *raw, struct thread_ref thread, uint64_t now_ns,
                    struct placed *out);
 
+/* A whole stack of such a thread, with native frames among Python's, as it was placed: machine code
+ * that the oldest Python frame to show was called from is the loop's, and goes with it. A stack
+ * without its root stays as it is. */
+struct stack_id placing_put(struct placing *placing, struct stack_id stack,
+                            const struct placed *placed);
+
 /* The stack of a task of a look that does not run, on those that wait for it. */
 struct stack_id placing_waiting(struct placing *placing, const struct task_look *look,
                                 const struct raw_task *task, uint64_t now_ns);

@@ -185,8 +185,13 @@ static struct resolved resolve_thread(struct target *target, const struct raw_lo
     struct placed placed;
     if (target->native != NULL) {
         uint32_t tid = trace_thread(target->run->trace, member.thread)->tid;
-        return native_stack(target->native, look, (size_t)(thread - look->threads), (pid_t)tid,
-                            now_ns);
+        struct resolved native = native_stack(target->native, look,
+                                              (size_t)(thread - look->threads), (pid_t)tid, now_ns);
+        if (target->placing != NULL) {
+            placing_place(target->placing, look, thread, member.thread, now_ns, &placed);
+            native.stack = placing_put(target->placing, native.stack, &placed);
+        }
+        return native;
     }
     if (target->placing == NULL) {
         return resolve_stack(resolve, look, thread, now_ns);

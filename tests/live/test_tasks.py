@@ -232,6 +232,7 @@ def share_tasks(work, target, *options, counts_idle=True, replayed=()):
     print("#", "; ".join(report[:-1]))
     expect_likely(is_right, *report)
     expect_likely(counts[None] <= 0.01 * total, "stacks that stand on nothing known:", *strange)
+    return lines
 
 
 @case(over=each_version)
@@ -252,6 +253,18 @@ def shares_of_tasks_by_gil(work, interpreter):
 @case(over=newest_here)
 def shares_of_tasks_with_opcodes(work, interpreter):
     share_tasks(work, work.target(interpreter, "taskshares.py"), "--opcodes")
+
+
+@case(over=newest_here)
+def shares_of_tasks_with_native_frames(work, interpreter):
+    """Machine code stands on the task that called it, and on the loop where it waits."""
+    lines = share_tasks(work, work.target(interpreter, "taskshares.py"), "--native")
+    idle = [[frame.function for frame in line.frames] for line in lines
+            if [frame.function for frame in line.frames[:2]] == STANDS_ON["idle"]]
+    expect(any("epoll_wait" in names for names in idle), "nothing waits in epoll_wait:", *idle[:9])
+    begun = {short(line.frames[1].function) for line in lines
+             if line.frames[0].function == "<task>" and len(line.frames) > 1}
+    expect(begun <= {"waiter", "main", UNVERIFIED}, "between a task and its coroutine:", *begun)
 
 
 @case(over=newest_here)
