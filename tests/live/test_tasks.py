@@ -223,11 +223,16 @@ def share_tasks(work, target, *options, counts_idle=True, replayed=()):
     report = []
     missed = stats["late"] / (stats["late"] + stats["ticks"])
     is_right = True
+    # With --native a thread is looked at anew, and may be in a task by then that was not seen.
+    unnamed = sum(line.count for line in lines if "--native" in options and
+                  [short(frame.function) for frame in line.frames[:2]] == ["<task>", "worker"]) / total
+    expect_likely(unnamed < 0.05, f"{unnamed:.4f} of the samples are in tasks that are not told")
     for part in after["spent"]:
         truth = (after["spent"][part] - before["spent"][part]) / elapsed
         found = counts[part] / total
         report.append(f"{part}: truth {truth:.4f}, profile {found:.4f}")
-        is_right = is_right and abs(found - truth) <= POINTS + (missed if work.is_last_run else 0)
+        is_right = is_right and abs(found - truth) <= (
+            POINTS + unnamed + (missed if work.is_last_run else 0))
     report += [f"{total} samples, {missed:.4f} of the time was missed", result.err.strip()]
     print("#", "; ".join(report[:-1]))
     expect_likely(is_right, *report)
@@ -264,7 +269,7 @@ def shares_of_tasks_with_native_frames(work, interpreter):
     expect(any("epoll_wait" in names for names in idle), "nothing waits in epoll_wait:", *idle[:9])
     begun = {short(line.frames[1].function) for line in lines
              if line.frames[0].function == "<task>" and len(line.frames) > 1}
-    expect(begun <= {"waiter", "main", UNVERIFIED}, "between a task and its coroutine:", *begun)
+    expect(begun <= {"main", "waiter", "worker", UNVERIFIED}, "between a task and its coroutine:", *begun)
 
 
 @case(over=newest_here)
