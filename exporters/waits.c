@@ -44,6 +44,20 @@ static void append_text(struct buffer *out, const struct trace *trace, struct st
     text_append_escaped(out, trace_string(trace, id), "");
 }
 
+/* Nothing for what has no file, as `<GC>`; machine code has a file without lines. */
+static void append_place(struct buffer *out, const struct trace *trace,
+                         const struct trace_function *function) {
+    if (!function->file.id) {
+        return;
+    }
+    buffer_printf(out, " (");
+    append_text(out, trace, function->file);
+    if (function->first_line) {
+        buffer_printf(out, ":%" PRIu32, function->first_line);
+    }
+    buffer_printf(out, ")");
+}
+
 /* "  2.19 s   73.12 %  waiter-0 (4459): GIL held by holder (4458) in hold (blame.py:25)" */
 static void append_row(struct buffer *out, const struct trace *trace, const struct waiting *row) {
     const struct trace_thread *waiter = trace_thread(trace, row->waiter);
@@ -58,9 +72,7 @@ static void append_row(struct buffer *out, const struct trace *trace, const stru
     if (row->function.id != row->holder.id) {
         buffer_printf(out, " in ");
         append_text(out, trace, function->name);
-        buffer_printf(out, " (");
-        append_text(out, trace, function->file);
-        buffer_printf(out, ":%" PRIu32 ")", function->first_line);
+        append_place(out, trace, function);
     }
     buffer_printf(out, "\n");
     buffer_deinit(&time);

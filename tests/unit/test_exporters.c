@@ -16,6 +16,7 @@
 #include "exporters/exporter.h"
 #include "profiler/base/text.h"
 #include "exporters/threads.h"
+#include "exporters/waits.h"
 #include "profiler/base/buffer.h"
 #include "profiler/model/trace.h"
 
@@ -658,6 +659,40 @@ static void test_text_numbers(void **state) {
     }
 }
 
+static struct stack_id below(struct trace *trace, struct stack_id parent, const char *name,
+                             const char *file, uint32_t first_line, uint32_t kind) {
+    struct trace_function function = {
+        .name = text(trace, name), .file = text(trace, file), .first_line = first_line};
+    struct trace_frame frame = {.function = trace_intern_function(trace, function), .kind = kind};
+    return trace_intern_stack(trace, parent, trace_intern_frame(trace, frame));
+}
+
+/* Nobody's line is 0, and nobody's file empty. */
+static void test_waits_place(void **state) {
+    struct trace trace;
+    struct buffer out = {0};
+    (void)state;
+    assert_int_equal(trace_init(&trace, false, NULL), STATUS_OK);
+    struct thread_ref thread = add_thread(&trace, 11, 0);
+    struct stack_id holder = below(&trace, (struct stack_id){0}, "held", "", 0, FRAME_HOLDER);
+    struct stack_id stacks[] = {below(&trace, holder, "python", "a", 7, 0),
+                                below(&trace, holder, "native", "a", 0, 0),
+                                below(&trace, holder, "neither", "", 0, 0)};
+    for (size_t i = 0; i < sizeof stacks / sizeof stacks[0]; i++) {
+        struct sample sample = {.time_ns = TICK_NS * (i + 1),
+                                .weight_ns = TICK_NS,
+                                .thread = thread,
+                                .stack = stacks[i]};
+        assert_int_equal(trace_add(&trace, &sample, NULL), STATUS_OK);
+    }
+    waits_append(&out, &trace);
+    assert_non_null(strstr(out.data, "held in python (a:7)\n"));
+    assert_non_null(strstr(out.data, "held in native (a)\n"));
+    assert_non_null(strstr(out.data, "held in neither\n"));
+    buffer_deinit(&out);
+    trace_deinit(&trace);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_list_entries),
@@ -668,6 +703,7 @@ int main(void) {
         cmocka_unit_test(test_table_has_a_line_for_each_function),
         cmocka_unit_test(test_table_shares_are_of_time),
         cmocka_unit_test(test_table_tells_of_pauses),
+        cmocka_unit_test(test_waits_place),
         cmocka_unit_test(test_collapsed_counts_add_up),
         cmocka_unit_test(test_collapsed_line),
         cmocka_unit_test(test_speedscope_weights_add_up),
