@@ -294,6 +294,9 @@ void family_rehearse(struct family *family) {
 static void lose(struct family *family, struct relative *relative, uint64_t now_ns) {
     relative->is_gone = !process_is_alive(&relative->process);
     relative->was_python = relative->is_gone || relative->target.session.is_noted;
+    if (family->attached_count > 1) { /* of the last one the last roll stays */
+        target_leave_roll(&relative->target, now_ns);
+    }
     target_detach(&relative->target);
     begin_image(relative, process_image_mark(&relative->process), now_ns);
     family->attached_count--;

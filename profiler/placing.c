@@ -301,10 +301,15 @@ struct stack_id placing_put(struct placing *placing, struct stack_id stack,
     return put;
 }
 
+struct stack_id placing_task(struct placing *placing, const struct task_look *look,
+                             const struct raw_task *task, uint64_t now_ns) {
+    placing->look = look;
+    return put_task(placing, put_waiters(placing, task, now_ns), task);
+}
+
 struct stack_id placing_waiting(struct placing *placing, const struct task_look *look,
                                 const struct raw_task *task, uint64_t now_ns) {
-    placing->look = look;
-    struct stack_id base = put_task(placing, put_waiters(placing, task, now_ns), task);
+    struct stack_id base = placing_task(placing, look, task, now_ns);
     return resolve_awaits(placing->session->resolve, look->frames + task->first_frame,
                           task->frame_count, base, now_ns)
         .stack;

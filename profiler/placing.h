@@ -35,6 +35,9 @@ void placing_place(struct placing *placing, const struct raw_look *look,
 struct stack_id placing_put(struct placing *placing, struct stack_id stack,
                             const struct placed *placed);
 
+/* What the coroutines of a task of a look stand on: its marker, on those that wait for it. */
+struct stack_id placing_task(struct placing *placing, const struct task_look *look,
+                             const struct raw_task *task, uint64_t now_ns);
 /* The stack of a task of a look that does not run, on those that wait for it. */
 struct stack_id placing_waiting(struct placing *placing, const struct task_look *look,
                                 const struct raw_task *task, uint64_t now_ns);

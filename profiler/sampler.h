@@ -9,6 +9,7 @@
 
 #include "profiler/base/status.h"
 #include "profiler/model/mode.h"
+#include "profiler/model/roll.h"
 #include "profiler/model/sink.h"
 #include "profiler/model/trace.h"
 #include "profiler/roster.h"
@@ -17,7 +18,9 @@
 /* What may be asked of a running sampler, from another thread. */
 struct sampler_wishes {
     _Atomic uint64_t interval_ns; /* another one from now on; 0: as it is */
-    atomic_bool opcodes;          /* from now on */
+    atomic_bool opcodes;          /* these from now on: as the plan's lists_opcodes, */
+    atomic_bool tasks;            /* calls_roll, */
+    atomic_bool by_task;          /* by_task */
 };
 
 struct sampler_plan {
@@ -29,6 +32,7 @@ struct sampler_plan {
     bool is_native;       /* native frames too; the target is not stopped for every look then */
     bool by_task;         /* stacks by task of asyncio */
     bool shows_waiting;   /* those of tasks that wait, too; with by_task */
+    bool calls_roll;      /* tell all tasks now and then */
     bool lists_opcodes;   /* record the bytecode instruction of newest frames */
     bool hides_collector; /* no frame for the garbage collector */
     bool keep_waiting;    /* the process may yet execute or start a Python: wait for it */
@@ -38,6 +42,9 @@ struct sampler_plan {
     size_t sink_count;
     /* Called when the user asked for what there is so far (SIGUSR1). */
     void (*write_now)(void *context);
+    /* Told the tasks of a process, when somebody wants to know them; `now_ns` is monotonic. */
+    void (*tell_tasks)(void *context, uint32_t pid, const struct roll_entry *entries, size_t count,
+                       uint64_t now_ns);
     void *context;
 };
 

@@ -31,6 +31,20 @@ static bool wants_opcodes(const struct run *run) {
     return run->plan->lists_opcodes || (wishes != NULL && wishes->opcodes);
 }
 
+/* From now on, if that is wanted. */
+static void place_by_task(struct target *target) {
+    const struct run *run = target->run;
+    const struct sampler_wishes *wishes = run->plan->wishes;
+    bool is_wanted = run->plan->by_task || (wishes != NULL && wishes->by_task);
+    if (is_wanted && target->placing == NULL && target->native == NULL) {
+        session_watch_tasks(&target->session, TASKS_RUNNING);
+        target->placing = placing_create(&target->session, run->trace);
+        target->waiting = run->plan->shows_waiting ? waiting_create(target->run, &target->session,
+                                                                    target->placing, target->roster)
+                                                   : NULL;
+    }
+}
+
 static enum status go_native(struct target *target, struct error *error) {
     enum status status = open_stopper(target, error);
     if (status != STATUS_OK) {
@@ -56,13 +70,7 @@ static enum status finish_attaching(struct target *target, enum status status,
     }
     target->roster = roster_create(&target->session, run->trace, &run->plan->filter);
     target->activity = activity_create((int)target->process->pid);
-    if (run->plan->by_task) {
-        session_watch_tasks(&target->session, TASKS_RUNNING);
-        target->placing = placing_create(&target->session, run->trace);
-        target->waiting = run->plan->shows_waiting ? waiting_create(target->run, &target->session,
-                                                                    target->placing, target->roster)
-                                                   : NULL;
-    }
+    place_by_task(target);
     if (run->plan->is_blocking) {
         status = block(target, error);
     } else if (run->plan->is_native) {
@@ -100,12 +108,14 @@ void target_detach(struct target *target) {
     roster_destroy(target->roster);
     activity_destroy(target->activity);
     placing_destroy(target->placing);
+    rollcall_destroy(target->rollcall);
     session_close(&target->session);
     target->roster = NULL;
     target->activity = NULL;
     target->native = NULL;
     target->placing = NULL;
     target->waiting = NULL;
+    target->rollcall = NULL;
 }
 
 static void close_stopper(struct target *target) {
@@ -314,11 +324,42 @@ enum status target_look(struct target *target, uint64_t now_ns) {
     return status == STATUS_OK ? take_look(target, look, now_ns) : status;
 }
 
+/* ---- all tasks ---- */
+
+static void call_roll(struct target *target) {
+    const struct run *run = target->run;
+    const struct sampler_wishes *wishes = run->plan->wishes;
+    const struct roll_entry *entries;
+    size_t count;
+    uint64_t now_ns = clock_monotonic_ns();
+    if (!run->plan->calls_roll && (wishes == NULL || !wishes->tasks)) {
+        return;
+    }
+    if (target->rollcall == NULL) {
+        target->rollcall = rollcall_create(&target->session, run->trace);
+    }
+    if (target->session.last_look != NULL && rollcall_is_due(target->rollcall, now_ns) &&
+        rollcall_take(target->rollcall, target->session.last_look, now_ns, &entries, &count) ==
+            STATUS_OK) {
+        run->plan->tell_tasks(run->plan->context, (uint32_t)target->process->pid, entries, count,
+                              now_ns);
+    }
+}
+
+void target_leave_roll(struct target *target, uint64_t now_ns) {
+    const struct sampler_plan *plan = target->run->plan;
+    if (target->rollcall != NULL) {
+        plan->tell_tasks(plan->context, (uint32_t)target->process->pid, NULL, 0, now_ns);
+    }
+}
+
 enum status target_keep_house(struct target *target, uint64_t now_ns) {
     roster_read_names(target->roster, now_ns, false);
     if (wants_opcodes(target->run)) {
         resolve_list_opcodes(target->session.resolve);
     }
+    place_by_task(target);
+    call_roll(target);
     if (!process_is_alive(target->process)) {
         return STATUS_GONE;
     }

@@ -11,6 +11,7 @@
 #include "profiler/model/trace.h"
 #include "profiler/native.h"
 #include "profiler/placing.h"
+#include "profiler/rollcall.h"
 #include "profiler/roster.h"
 #include "profiler/sampler.h"
 #include "profiler/session.h"
@@ -45,6 +46,7 @@ struct target {
     struct activity *activity;     /* the same */
     struct placing *placing;       /* NULL unless stacks are by task */
     struct waiting *waiting;       /* NULL unless tasks that wait are shown too */
+    struct rollcall *rollcall;     /* NULL unless somebody wants to know all tasks */
     struct stopper stopper;        /* zeroed unless the plan is blocking or native */
     struct native *native;         /* NULL unless it is attached and the plan is native */
     uint64_t look_samples;         /* that the last look gave */
@@ -82,6 +84,9 @@ enum status target_keep_house(struct target *target, uint64_t now_ns) MUST_CHECK
 
 /* Tells run->dwell, which is there, of the waits that are on. */
 void target_tell_waits(const struct target *target);
+/* Says that it has no tasks any more, if it said that there are some. */
+void target_leave_roll(struct target *target, uint64_t now_ns);
+
 /* Asks once more for the names of the process and of all its threads: they may have changed. */
 void target_read_names(struct target *target, uint64_t now_ns);
 

@@ -91,6 +91,12 @@ static void tick(void *context, const struct health *health) {
     }
 }
 
+static void note_tasks(void *context, uint32_t pid, const struct roll_entry *entries, size_t count,
+                       uint64_t now_ns) {
+    struct live_view *live = context;
+    window_note_tasks(&live->window, pid, entries, count, now_ns);
+}
+
 /* ---- the viewer's side: called from its thread ---- */
 
 static bool wants_stop(void *context) {
@@ -199,6 +205,16 @@ static void want_opcodes(void *context) {
     live->wishes.opcodes = true;
 }
 
+static void want_tasks(void *context) {
+    struct live_view *live = context;
+    live->wishes.tasks = true;
+}
+
+static void want_stacks_by_task(void *context) {
+    struct live_view *live = context;
+    live->wishes.by_task = true;
+}
+
 /* ---- both ---- */
 
 static enum status sample(struct live_view *live, enum sampler_end *end_out, struct error *error) {
@@ -211,12 +227,16 @@ static enum status sample(struct live_view *live, enum sampler_end *end_out, str
         .filter = options->filter,
         .is_blocking = options->is_blocking,
         .hides_collector = options->hides_collector,
+        .by_task = options->is_async_aware,
+        .calls_roll = options->is_async_aware,
         .lists_opcodes = options->lists_opcodes,
         .wishes = &live->wishes,
         .keep_waiting = options->command != NULL || live->is_next,
         .follows = options->follows,
         .sinks = sinks,
         .sink_count = sizeof sinks / sizeof sinks[0],
+        .tell_tasks = note_tasks,
+        .context = live,
     };
     return sampler_run(live->process, &live->trace, &plan, end_out, error);
 }
@@ -319,6 +339,8 @@ static int show_process(const struct options *options, struct process *process) 
         .set_rate = set_rate,
         .read_source = read_source,
         .want_opcodes = want_opcodes,
+        .want_tasks = want_tasks,
+        .want_stacks_by_task = want_stacks_by_task,
         .mode = (int)(options->mode - modes),
         .context = &live,
     };

@@ -102,6 +102,7 @@ static unsigned ask_save(struct view *view) {
 static unsigned let_go(struct view *view) {
     view->thread = (struct thread_ref){0};
     view->pid = 0;
+    view->task = (struct task_key){{0}, {0}};
     view_set_filter(view, "");
     return OUTCOME_SELECT;
 }
@@ -135,7 +136,7 @@ const struct action actions[] = {
     {{'R', 0, 0}, "R", NULL, "another rate: 100, 10khz", ask_rate},
     {{'r', 0, 0}, "r", "r Reset", "forget what was", reset},
     {{'w', 0, 0}, "w", "w Save", "write what is shown to a file, in any format", ask_save},
-    {{PRESS_ESCAPE, 0, 0}, "Esc", NULL, "no filter, all threads and processes", let_go},
+    {{PRESS_ESCAPE, 0, 0}, "Esc", NULL, "no filter, all threads, processes and tasks", let_go},
     {{PRESS_F10, 'q', 3}, "F10 q", "q Quit", "end", quit},
     {{0, 0, 0}, NULL, NULL, NULL, NULL},
 };

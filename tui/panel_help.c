@@ -24,7 +24,7 @@ static void add_panels(struct page *page) {
     for (int i = 0; panels[i] != &panel_help; i++) {
         char key[16];
         char name[32];
-        snprintf(key, sizeof key, "%d %c", i + 1, panels[i]->key);
+        snprintf(key, sizeof key, "%d %c", (i + 1) % 10, panels[i]->key);
         snprintf(name, sizeof name, "%s: ", panels[i]->name);
         add_line(page, key, name, panels[i]->help);
     }

@@ -10,7 +10,7 @@
 #include "tui/action.h"
 #include "tui/panel.h"
 
-enum { HEADER_ROWS = 5, FOOTER_ROWS = 1, METER_TEXT = 10, SHORT_TAB = 4 };
+enum { HEADER_ROWS = 5, FOOTER_ROWS = 1, METER_TEXT = 10, CUT_TAB = 6, SHORT_TAB = 4 };
 #define UNVERIFIED_MANY 0.05 /* from this share on it is pointed at */
 
 /* ---- the header ---- */
@@ -54,8 +54,11 @@ static void draw_health(const struct view *view, struct grid *grid) {
     double unverified = share_of(health->unverified, health->samples);
     double seconds = (double)health->duration_ns / (double)NS_PER_S;
     double rate_hz = seconds > 0 ? (double)health->ticks / seconds : 0;
-    int at = grid_printf(grid, 1, 0, STYLE_PLAIN, "Threads %u  Rate %.0f/%.0f Hz",
-                         view->thread_count, rate_hz, asked_hz);
+    int at = grid_printf(grid, 1, 0, STYLE_PLAIN, "Threads %u  ", view->thread_count);
+    if (view->roll != NULL && view->roll->time_ns != 0) {
+        at = grid_printf(grid, 1, at, STYLE_PLAIN, "Tasks %zu  ", view->roll->count);
+    }
+    at = grid_printf(grid, 1, at, STYLE_PLAIN, "Rate %.0f/%.0f Hz", rate_hz, asked_hz);
     at = grid_printf(grid, 1, at + 2, health->lost > 0 ? STYLE_BAD : STYLE_PLAIN, "Lost %" PRIu64,
                      health->lost);
     at = grid_printf(grid, 1, at + 2, unverified > UNVERIFIED_MANY ? STYLE_BAD : STYLE_PLAIN,
@@ -142,6 +145,9 @@ static void append_selection(const struct view *view, struct buffer *out) {
         buffer_printf(out, "%s%s (%u) alone", between, trace_string(view->trace, thread->name),
                       thread->tid);
     }
+    if (view->task.marker.id != 0) {
+        buffer_printf(out, "%stask %s alone", between, trace_string(view->trace, view->task_name));
+    }
     if (view->has_filter) {
         buffer_printf(out, "%sfilter %s", between, view->filter_text);
     }
@@ -164,7 +170,7 @@ static void draw_selection(const struct view *view, struct grid *grid) {
 }
 
 /* How a tab is written: as long as there is room for all of them. */
-enum tab_form { TAB_WIDE, TAB_CLOSE, TAB_SHORT };
+enum tab_form { TAB_WIDE, TAB_CLOSE, TAB_CUT, TAB_SHORT };
 
 static int format_tab(int panel, enum tab_form form, char out[48]) {
     int key = panel < 10 ? '0' + (int)(panel + 1) % 10 : (int)panels[panel]->key;
@@ -173,6 +179,7 @@ static int format_tab(int panel, enum tab_form form, char out[48]) {
     switch (form) {
     case TAB_WIDE: return snprintf(out, 48, " %s %s ", number, name);
     case TAB_CLOSE: return snprintf(out, 48, "%s%s ", number, name);
+    case TAB_CUT: return snprintf(out, 48, "%s%.*s ", number, CUT_TAB, name);
     case TAB_SHORT: return snprintf(out, 48, "%s%.*s ", number, SHORT_TAB, name);
     }
     return 0;

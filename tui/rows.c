@@ -1,11 +1,13 @@
 #define _GNU_SOURCE
 #include "tui/rows.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "profiler/base/arena.h"
+#include "profiler/base/clock.h"
 #include "profiler/base/text.h"
 
 #define TREND_SEEN 0.02 /* a smaller change of a share is not pointed at */
@@ -53,7 +55,8 @@ static int compare_by(enum column_kind kind, const struct row *a, const struct r
     case COLUMN_PART_LAST:
         return falling(a->parts[kind - COLUMN_PART], b->parts[kind - COLUMN_PART]);
     case COLUMN_SELF:
-    case COLUMN_TIME: return falling((double)a->self_ns, (double)b->self_ns);
+    case COLUMN_TIME:
+    case COLUMN_DWELL: return falling((double)a->self_ns, (double)b->self_ns);
     case COLUMN_TOTAL: return falling((double)a->total_ns, (double)b->total_ns);
     case COLUMN_TREND: return falling(a->trend, b->trend);
     case COLUMN_NUMBER: return falling(b->number, a->number);
@@ -189,6 +192,19 @@ static void draw_time(struct grid *grid, int line, int at, int width, uint64_t t
     buffer_deinit(&text);
 }
 
+static void draw_dwell(struct grid *grid, int line, int at, int width, uint64_t time_ns) {
+    char text[16];
+    uint64_t seconds = time_ns / NS_PER_S;
+    if (seconds >= 3600) {
+        snprintf(text, sizeof text, "%" PRIu64 " h", seconds / 3600);
+    } else if (seconds >= 120) {
+        snprintf(text, sizeof text, "%" PRIu64 " min", seconds / 60);
+    } else {
+        snprintf(text, sizeof text, "%" PRIu64 " s", seconds);
+    }
+    draw_right(grid, line, at, width, STYLE_PLAIN, time_ns > 0 ? text : "");
+}
+
 static void draw_trend(const struct view *view, struct grid *grid, int line, int at, double trend) {
     if (trend >= TREND_SEEN) {
         grid_print(grid, line, at, 1, STYLE_BAD, view->glyphs->rising);
@@ -202,6 +218,7 @@ static void draw_cell(const struct view *view, const struct rows *rows, const st
     switch (kind) {
     case COLUMN_SELF: draw_share(grid, line, at, width, row->self_ns, rows->whole_ns); break;
     case COLUMN_TOTAL: draw_share(grid, line, at, width, row->total_ns, rows->whole_ns); break;
+    case COLUMN_DWELL: draw_dwell(grid, line, at, width, row->self_ns); break;
     case COLUMN_TIME: draw_time(grid, line, at, width, row->self_ns); break;
     case COLUMN_TREND: draw_trend(view, grid, line, at, row->trend); break;
     case COLUMN_PART:

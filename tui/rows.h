@@ -30,6 +30,7 @@ struct row {
 enum column_kind {
     COLUMN_SELF,  /* share */
     COLUMN_TIME,  /* self, as a time */
+    COLUMN_DWELL, /* the same in whole seconds: it changes as the time passes */
     COLUMN_TOTAL, /* share */
     COLUMN_TREND,
     COLUMN_PART, /* the first of them, and the other two */

@@ -88,15 +88,8 @@ const char *totals_word(const struct thread_total *total) {
 
 char *totals_describe(const struct view *view, struct function_id function) {
     struct buffer text = {0};
-    if (function.id != 0) {
-        const struct trace_function *row = trace_function(view->trace, function);
-        buffer_printf(&text, "%s", trace_string(view->trace, row->name));
-        if (row->file.id != 0 && *trace_string(view->trace, row->file) != '\0') {
-            buffer_printf(&text, " (");
-            view_append_place(view, function, row->first_line, &text);
-            buffer_append(&text, ")", 1);
-        }
-    }
+    uint32_t line = function.id != 0 ? trace_function(view->trace, function)->first_line : 0;
+    view_append_function(view, function, line, &text);
     return text.data;
 }
 

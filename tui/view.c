@@ -92,6 +92,12 @@ void view_toggle_process(struct view *view, uint32_t pid) {
     view->pid = view->pid != 0 ? 0 : pid;
 }
 
+void view_toggle_task(struct view *view, const struct roll_entry *task) {
+    bool is_alone = view->task.marker.id != 0;
+    view->task = is_alone ? (struct task_key){{0}, {0}} : task->key;
+    view->task_name = task->name;
+}
+
 /* ---- the filter ---- */
 
 bool view_set_filter(struct view *view, const char *text) {
@@ -204,5 +210,19 @@ void view_append_place(const struct view *view, struct function_id function, uin
     buffer_printf(out, "%s", slash != NULL ? slash + 1 : file);
     if (line > 0) {
         buffer_printf(out, ":%u", line);
+    }
+}
+
+void view_append_function(const struct view *view, struct function_id function, uint32_t line,
+                          struct buffer *out) {
+    if (function.id == 0) {
+        return;
+    }
+    const struct trace_function *row = trace_function(view->trace, function);
+    buffer_printf(out, "%s", trace_string(view->trace, row->name));
+    if (row->file.id != 0 && *trace_string(view->trace, row->file) != '\0') {
+        buffer_printf(out, " (");
+        view_append_place(view, function, line, out);
+        buffer_append(out, ")", 1);
     }
 }

@@ -48,15 +48,19 @@ struct view {
     const struct trace *trace; /* names, and the tallies and counts of what is selected */
     const struct table *cells; /* struct window_cell: the same whatever the mode; may be NULL */
     const struct table *waits; /* struct wait: of what is selected; may be NULL */
+    const struct roll *roll;   /* the tasks at its end; may be NULL */
     const struct glyphs *glyphs;
     uint64_t span_ns;            /* of the window; 0: since the start */
     uint64_t back_ns;            /* how far stepped back */
     struct thread_ref thread;    /* that is looked at alone; 0: all */
     uint32_t pid;                /* of a process that is looked at alone; 0: all */
+    struct task_key task;        /* of tasks that are looked at alone; 0: all */
+    struct string_id task_name;  /* of the one that was chosen */
     int mode;                    /* of modes[] */
     struct function_id function; /* under the cursor where it was last on one */
     bool wants_source;           /* of the function, when it is there; set by who draws it */
-    bool wants_opcodes;          /* the same for bytecode */
+    bool wants_opcodes;          /* the same for bytecode, and all tasks */
+    bool wants_tasks;
     bool is_paused;
     enum window_phase phase;
     uint32_t restarts; /* of the target, while it was looked at */
@@ -100,6 +104,7 @@ void view_show(struct view *view, int key);
 /* Looks at one thread, or process, alone; at all again when it is alone already. */
 void view_toggle_thread(struct view *view, struct thread_ref thread);
 void view_toggle_process(struct view *view, uint32_t pid);
+void view_toggle_task(struct view *view, const struct roll_entry *task);
 
 /* Sets the filter (POSIX extended, "" for none). False when it is no expression. */
 bool view_set_filter(struct view *view, const char *text);
@@ -121,6 +126,9 @@ double view_trend(const struct view *view, struct function_id function, double s
 
 /* "90%" within four columns, "" for nothing. */
 void view_format_share(double share, char out[16]);
+/* A function and where it is: "name (app.py:12)"; nothing for none. */
+void view_append_function(const struct view *view, struct function_id function, uint32_t line,
+                          struct buffer *out);
 /* Where a function is, shortly: "app.py:12". */
 void view_append_place(const struct view *view, struct function_id function, uint32_t line,
                        struct buffer *out);

@@ -96,6 +96,7 @@ static struct window_query query_of(const struct viewer *viewer) {
         .back_ns = view->back_ns,
         .thread = view->thread,
         .pid = view->pid,
+        .task = view->task,
         .states = modes[view->mode].states,
     };
     query.back_ns += view->is_paused ? newest_ns(viewer->plan.window) - viewer->paused_at_ns : 0;
@@ -139,12 +140,19 @@ static bool take_wishes(struct viewer *viewer) {
     if (view->wants_opcodes) {
         viewer->plan.want_opcodes(viewer->plan.context);
     }
+    if (view->wants_tasks) {
+        viewer->plan.want_tasks(viewer->plan.context);
+    }
+    if (view->task.marker.id != 0) {
+        viewer->plan.want_stacks_by_task(viewer->plan.context);
+    }
     struct string_id file = {0};
     if (view->wants_source && view->function.id != 0) {
         file = trace_function(trace, view->function)->file;
     }
     view->wants_opcodes = false;
     view->wants_source = false;
+    view->wants_tasks = false;
     if (file.id == 0 || table_find(&viewer->tried, &file) != 0) {
         return false;
     }
@@ -367,6 +375,7 @@ enum status viewer_start(const struct viewer_plan *plan, struct viewer **out, st
               screen_knows_unicode() ? &glyphs_unicode : &glyphs_ascii);
     viewer->view.cells = &plan->window->cells;
     viewer->view.waits = &plan->window->waits;
+    viewer->view.roll = &plan->window->roll;
     viewer->view.mode = plan->mode;
     table_init(&viewer->tried, sizeof(struct string_id), sizeof(struct string_id));
     set_screen_signals(SIG_BLOCK);

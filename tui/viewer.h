@@ -29,6 +29,9 @@ struct viewer_plan {
     bool (*read_source)(void *context, const char *file, struct buffer *out);
     /* From now on bytecode is wanted. May be called again and again. */
     void (*want_opcodes)(void *context);
+    /* From now on all tasks are to be told; stacks are to be by task. The same. */
+    void (*want_tasks)(void *context);
+    void (*want_stacks_by_task)(void *context);
     int mode; /* of modes[], to begin with */
     void *context;
 };

@@ -59,6 +59,7 @@ static void free_bucket(struct window_bucket *bucket) {
     free(bucket->cells);
     free(bucket->waits);
     order_deinit(&bucket->order);
+    roll_deinit(&bucket->roll);
     *bucket = (struct window_bucket){0};
 }
 
@@ -74,6 +75,8 @@ void window_deinit(struct window *window) {
     }
     standoff_deinit(&window->open.standoff);
     order_deinit(&window->open.order);
+    roll_deinit(&window->open.roll);
+    roll_deinit(&window->roll);
     trace_deinit(&window->trace);
     pthread_mutex_destroy(&window->lock);
     *window = (struct window){0};
@@ -101,12 +104,19 @@ void window_push(struct window *window, const struct sample *taken) {
     open->collecting_ns += (sample->state & STATE_COLLECTING) != 0 ? sample->weight_ns : 0;
 }
 
+void window_note_tasks(struct window *window, uint32_t pid, const struct roll_entry *entries,
+                       size_t count, uint64_t now_ns) {
+    roll_replace(&window->open.roll, pid, entries, count, now_ns);
+    window->open.has_new_roll = true;
+}
+
 bool window_is_due(const struct window *window, uint64_t time_ns) {
     return window->open.before.duration_ns + time_ns >= window->open.due_ns;
 }
 
 void window_continue(struct window *window) {
     health_add(&window->open.before, &window->from->health);
+    roll_deinit(&window->open.roll);
 }
 
 /* Both tables give ids in the order of rows, so equal rows have equal ids. */
@@ -157,8 +167,17 @@ static void drop_oldest_order(struct window *window) {
     order_deinit(&oldest->order);
 }
 
+static void drop_oldest_roll(struct window *window) {
+    struct window_bucket *oldest = bucket_at(window, window->first_rolled++);
+    window->roll_count -= oldest->roll.count;
+    roll_deinit(&oldest->roll);
+}
+
 static void drop_oldest(struct window *window) {
     struct window_bucket *oldest = bucket_at(window, window->first);
+    if (window->first_rolled == window->first) {
+        drop_oldest_roll(window);
+    }
     if (window->first_ordered == window->first) {
         drop_oldest_order(window);
     }
@@ -197,6 +216,10 @@ static struct window_bucket close_open(struct window *window, const struct windo
         .order = open->order,
         .end = *end,
     };
+    if (open->has_new_roll) {
+        roll_copy(&bucket.roll, &open->roll);
+        open->has_new_roll = false;
+    }
     free(bucket.order.newest);
     bucket.order.newest = NULL;
     open->order = (struct order){0};
@@ -211,12 +234,16 @@ static void keep_bucket(struct window *window, const struct window_bucket *bucke
     }
     window->cell_count += bucket->count;
     window->run_count += bucket->order.count;
+    window->roll_count += bucket->roll.count;
     *bucket_at(window, window->next++) = *bucket;
     while (window->cell_count > WINDOW_CELLS_MAX && window->next - window->first > 1) {
         drop_oldest(window);
     }
     while (window->run_count > WINDOW_RUNS_MAX) {
         drop_oldest_order(window);
+    }
+    while (window->roll_count > WINDOW_ROLL_MAX && window->first_rolled + 1 < window->next) {
+        drop_oldest_roll(window);
     }
 }
 
@@ -281,15 +308,31 @@ static bool is_chosen(const struct window *window, const struct window_query *qu
            is_of_process(window, thread, query->pid);
 }
 
-static bool selects(const struct window_query *query, uint32_t state) {
-    return query->states == 0 || (state & query->states) != 0;
+/* Whether a stack is that of a task: the marker nearest to its end is the task's, and what stands
+ * on that is the task's coroutine. */
+static bool is_of_task(const struct trace *trace, struct stack_id stack, struct task_key task) {
+    struct function_id above = {0};
+    for (struct stack_id at = stack; at.id != 0; at = trace_stack(trace, at)->parent) {
+        const struct trace_frame *frame = trace_frame(trace, trace_stack(trace, at)->frame);
+        if (frame->kind == FRAME_TASK) {
+            return frame->function.id == task.marker.id && above.id == task.coroutine.id;
+        }
+        above = frame->function;
+    }
+    return false;
+}
+
+static bool selects(const struct window *window, const struct window_query *query,
+                    struct stack_id stack, uint32_t state) {
+    return (query->states == 0 || (state & query->states) != 0) &&
+           (query->task.marker.id == 0 || is_of_task(&window->trace, stack, query->task));
 }
 
 static void select_cell(struct window *window, const struct window_query *query,
                         const struct window_cell *cell) {
     if (is_chosen(window, query, cell->thread)) {
         add_cell(&window->cells, cell);
-        if (selects(query, cell->state)) {
+        if (selects(window, query, cell->stack, cell->state)) {
             add_tally(&window->trace.tallies, cell);
         }
     }
@@ -305,7 +348,19 @@ static void select_wait(struct window *window, const struct window_query *query,
     }
 }
 
+/* The tasks as they were told last before bucket `end`. */
+static void select_roll(struct window *window, uint64_t end) {
+    roll_deinit(&window->roll);
+    while (end > window->first_rolled && bucket_at(window, end - 1)->roll.time_ns == 0) {
+        end--;
+    }
+    if (end > window->first_rolled) {
+        roll_copy(&window->roll, &bucket_at(window, end - 1)->roll);
+    }
+}
+
 static void select_totals(struct window *window, const struct window_query *query) {
+    select_roll(window, window->next);
     for (uint32_t i = 1; i <= window->totals.count; i++) {
         select_cell(window, query, table_row(&window->totals, i));
     }
@@ -355,6 +410,7 @@ static void select_buckets(struct window *window, const struct window_query *que
     for (uint64_t number = end; number-- > start;) {
         select_bucket(window, query, bucket_at(window, number));
     }
+    select_roll(window, end);
     window->trace.health =
         health_between(&mark_before(window, start)->health, &mark_before(window, end)->health);
 }
@@ -400,7 +456,8 @@ static enum status extract_bucket(const struct window *window, const struct wind
     for (size_t i = 0; i < bucket->order.count && status == STATUS_OK; i++) {
         const struct order_run *run = &bucket->order.items[i];
         struct sample sample = run->sample;
-        if (is_chosen(window, query, sample.thread) && selects(query, sample.state)) {
+        if (is_chosen(window, query, sample.thread) &&
+            selects(window, query, sample.stack, sample.state)) {
             sample.time_ns -= start_ns < sample.time_ns ? start_ns : sample.time_ns;
             status = trace_add_many(out, &sample, run->count, error);
         }

@@ -7,8 +7,8 @@
  * is made of a trace (trees, totals, outputs) can be made of a window.
  *
  * Memory is bounded: by what is different since the start, as a trace's is, and by
- * WINDOW_CELLS_MAX cells and WINDOW_RUNS_MAX runs of the past; where those do not reach as far back
- * as asked, older time, or the order in it, is forgotten. */
+ * WINDOW_CELLS_MAX cells, WINDOW_RUNS_MAX runs and WINDOW_ROLL_MAX tasks of the past; where those
+ * do not reach as far back as asked, older time, or the order or the tasks in it, are forgotten. */
 #ifndef PYROMETER_MODEL_WINDOW_H
 #define PYROMETER_MODEL_WINDOW_H
 
@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "profiler/model/order.h"
+#include "profiler/model/roll.h"
 #include "profiler/model/standoff.h"
 #include "profiler/model/trace.h"
 
@@ -25,6 +26,7 @@ enum {
     WINDOW_BUCKETS = 5 * 60 * 1000 / WINDOW_BUCKET_MS, /* how far back: five minutes */
     WINDOW_CELLS_MAX = 1 << 20,
     WINDOW_RUNS_MAX = 1 << 20,
+    WINDOW_ROLL_MAX = 1 << 18,         /* tasks, each counted as often as it was told */
     WINDOW_BUCKET_CELLS_MAX = 1 << 16, /* more is counted to a thread without saying its stack */
 };
 
@@ -52,6 +54,7 @@ struct window_bucket {
     uint32_t wait_count;
     struct wait *waits;
     struct order order;
+    struct roll roll; /* empty unless it was told anew */
     struct window_mark end;
 };
 
@@ -68,6 +71,8 @@ struct window_open {
     struct table waits; /* struct wait */
     struct standoff standoff;
     struct order order;
+    struct roll roll;
+    bool has_new_roll;
     uint64_t held_ns; /* these two since the start of the run */
     uint64_t collecting_ns;
     uint64_t due_ns;      /* since the start of the run */
@@ -81,6 +86,7 @@ struct window {
     struct trace trace;  /* the names as far as known; its tallies and health are the selection's */
     struct table cells;  /* struct window_cell: of the selection, whatever their state */
     struct table waits;  /* struct wait: of the selection */
+    struct roll roll;    /* at the end of the selection, as far as it is known */
     struct table totals; /* struct window_cell: since the start, or the last reset */
     struct table total_waits;      /* struct wait: the same */
     struct window_mark start;      /* of the totals */
@@ -88,8 +94,10 @@ struct window {
     uint64_t first;         /* number of the oldest bucket kept; at number % WINDOW_BUCKETS */
     uint64_t next;          /* number of the bucket to come */
     uint64_t first_ordered; /* number of the oldest bucket whose order is kept */
+    uint64_t first_rolled;  /* the same of its tasks */
     uint64_t cell_count;
     uint64_t run_count;
+    uint64_t roll_count;
     struct window_mark dropped; /* the end of the bucket before the oldest one */
     enum window_phase phase;
     uint32_t restarts; /* how often the target has begun anew */
@@ -101,6 +109,7 @@ struct window_query {
     uint64_t back_ns;         /* how long before the newest it ends; ignored since the start */
     struct thread_ref thread; /* 0: all */
     uint32_t pid;             /* of one process; 0: all */
+    struct task_key task;     /* of tasks with this key; 0: all there is */
     uint32_t states;          /* a sample among the tallies was in one of these; 0: any */
 };
 
@@ -114,6 +123,9 @@ void window_deinit(struct window *window);
 void window_begin(struct window *window, const struct trace *from);
 
 void window_push(struct window *window, const struct sample *taken);
+/* The tasks of a process, all of them; `now_ns` is monotonic. */
+void window_note_tasks(struct window *window, uint32_t pid, const struct roll_entry *entries,
+                       size_t count, uint64_t now_ns);
 /* Whether it is time to hand over, at this time since the start of this part of the run. */
 bool window_is_due(const struct window *window, uint64_t time_ns);
 /* Hands over; if the viewer is just looking, nothing happens, and it is still due. */

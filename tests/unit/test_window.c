@@ -417,6 +417,74 @@ static void test_window_goes_on(void **state) {
     end(&run);
 }
 
+/* Tells that there are these tasks, and nothing else. */
+static void call_roll(struct run *run, uint32_t pid, size_t count) {
+    struct roll_entry entries[4] = {{.pid = pid}, {.pid = pid}, {.pid = pid}, {.pid = pid}};
+    window_note_tasks(&run->window, pid, entries, count, run->time_ns);
+}
+
+static void select_at(struct run *run, uint64_t back_ns) {
+    struct window_query query = {.span_ns = NS_PER_S, .back_ns = back_ns};
+    window_select(&run->window, &query);
+}
+
+static void test_tasks_are_those_of_the_moment(void **state) {
+    (void)state;
+    struct run run;
+    start(&run);
+    ticks(&run, NS_PER_S, 1, "f");
+    select_at(&run, 0);
+    assert_int_equal(run.window.roll.time_ns, 0);
+    call_roll(&run, 1, 2);
+    call_roll(&run, 2, 1);
+    ticks(&run, 2 * NS_PER_S, 1, "f");
+    call_roll(&run, 1, 4);
+    ticks(&run, 2 * NS_PER_S, 1, "f");
+    select_at(&run, 0);
+    assert_int_equal(run.window.roll.count, 5);
+    select_at(&run, 3 * NS_PER_S);
+    assert_int_equal(run.window.roll.count, 3);
+    call_roll(&run, 2, 0);
+    ticks(&run, NS_PER_S, 1, "f");
+    window_select(&run.window, &(struct window_query){0});
+    assert_int_equal(run.window.roll.count, 4);
+    end(&run);
+}
+
+/* Of a task are the stacks whose newest marker is the task's, with its coroutine on it. */
+static void test_one_task(void **state) {
+    (void)state;
+    struct run run;
+    start(&run);
+    struct trace *trace = &run.trace;
+    struct task_key keys[3];
+    struct stack_id stack = {0};
+    for (int i = 0; i < 3; i++) {
+        static const char *const names[][2] = {
+            {"<task>", "main"}, {"<task>", "fetch"}, {"<task b>", "fetch"}};
+        for (int part = 0; part < 2; part++) {
+            struct trace_function function = {
+                .name = trace_text(trace, names[i][part], strlen(names[i][part]))};
+            struct trace_frame frame = {.function = trace_intern_function(trace, function),
+                                        .kind = part == 0 ? FRAME_TASK : FRAME_PYTHON};
+            stack = trace_intern_stack(trace, stack, trace_intern_frame(trace, frame));
+            *(part == 0 ? &keys[i].marker : &keys[i].coroutine) = frame.function;
+        }
+        struct sample sample = {.weight_ns = (uint64_t)(i + 1) * TICK_NS,
+                                .thread = thread_of(trace, 1),
+                                .stack = stack};
+        window_push(&run.window, &sample);
+    }
+    ticks(&run, NS_PER_S, 1, "elsewhere");
+    for (uint64_t i = 0; i < 3; i++) {
+        window_select(&run.window, &(struct window_query){.task = keys[i]});
+        assert_int_equal(run.window.trace.tallies.count, 1);
+        const struct trace_tally *tally = table_row(&run.window.trace.tallies, 1);
+        assert_int_equal(tally->weight_ns, (i + 1) * TICK_NS);
+    }
+    end(&run);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_window_slides),
@@ -432,6 +500,8 @@ int main(void) {
         cmocka_unit_test(test_window_keeps_the_order),
         cmocka_unit_test(test_window_bounds_the_order),
         cmocka_unit_test(test_window_goes_on),
+        cmocka_unit_test(test_tasks_are_those_of_the_moment),
+        cmocka_unit_test(test_one_task),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
