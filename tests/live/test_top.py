@@ -23,14 +23,35 @@ from harness import (
     BOUND, PYROMETER, TARGET_ENVIRONMENT, Failure, case, expect, expect_equal, expect_refusal, functions_of, main,
     newest, newest_here, parse_collapsed, three, wait_until)
 
-SIZES = ((80, 24), (200, 60))
+SIZES = ((80, 24), (120, 40), (200, 60))
 HEADER_ROWS = 5
 FIRST_ROW = HEADER_ROWS + 1  # of a list, below its titles
 # A row of functions: self, trend, total, time (on wide screens), name
 ROW = re.compile(r"\s*([\d.]+)% .? +([\d.]+)% +(?:[\d.]+ [mun]?s +)?(\S+)")
 # What only one view shows: key -> text
-VIEWS = {"l": "LINE ", "c": " TOTAL   SELF  FUNCTION", "g": "<module>", "H": "MOSTLY IN", "?": "this help",
-         "f": "LOCATION"}
+VIEWS = {"f": "LOCATION", "l": "LINE ", "c": " TOTAL   SELF  FUNCTION", "g": "<module>", "v": "def grind(", "o": "OFFSET",
+         "H": "MOSTLY IN", "A": "AWAITING", "G": "WAITS FOR", "P": "COMMAND", "?": "this help"}
+# Of the help, all but the views: its keys -> keys to press in turn from the list of functions on, what is on the screen
+# then, and what is not any more.
+HELP = {
+    "F1 ? h": (("F1", "this help", ""), ("f", "LOCATION", ""), ("h", "this help", "")),
+    "Tab": (("Tab", VIEWS["l"], ""), ("BTab", "LOCATION", "")),
+    "F4 / \\": (("F4", "Filter (", ""), ("Escape", "", "Filter ("), ("/", "Filter (", ""), ("Escape", "", "Filter ("),
+                ("\\", "Filter (", ""), ("Escape", "", "Filter (")),
+    "F5": (("F5", VIEWS["c"], ""),),
+    "I": (("I", "SELF▲", ""), ("I", "SELF▼", "")),
+    "F6 s >": (("F6", "", "SELF▼"), ("s", "TOTAL▼", ""), (">", "", "TOTAL▼")),
+    "t": (("t", "last 30 s", ""), ("t", "since start", ""), ("t", "last 5 s", "")),
+    "m": (("m", "cpu time", ""), ("m", "gil time", ""), ("m", "exception time", ""), ("m", "wall time", "")),
+    "p Space": (("p", "PAUSED", ""), ("Space", "", "PAUSED")),
+    "[ ]": (("[", "1 s ago", ""), ("]", "PAUSED", "1 s ago"), ("p", "", "PAUSED")),
+    "R": (("R", "Looks a second", ""), ("Escape", "", "Looks a second")),
+    "r": (("p", "PAUSED", ""), ("r", "", ""), ("p", "grind", "PAUSED")),
+    "w": (("w", "Write to", ""), ("Escape", "", "Write to")),
+    "Esc": (("H", "MOSTLY IN", ""), ("Enter", "alone", ""), ("Escape", "", "alone")),
+    "arrows": (("?", "this help", ""), ("Down", "", "1 f "), ("k", "1 f ", "")),
+    "F10 q": (),  # at last
+}
 
 # Of a source: self, total, a bar, the line, its text. Of bytecode: self, offset, line, opcode.
 HOT_LINE = re.compile(r"^ *[\d.]+% +[\d.]+% +█+.* \d+  *\S")
@@ -66,6 +87,15 @@ with open(child, "w") as file: file.write("import os\\ndef spin(parent):\\n whil
 children = [subprocess.Popen([sys.executable, child]) for _ in range(2)]
 print("READY {}", flush=True)
 for child in children: child.wait()
+"""
+
+CONTEND = """
+import threading, time
+def spin():
+    while True: pass
+for name in ("one", "other"): threading.Thread(target=spin, daemon=True, name=name + "-thread").start()
+print("READY {}", flush=True)
+time.sleep(1000)
 """
 
 QUIET = """
@@ -198,9 +228,10 @@ def the_right_function_leads(work, interpreter):
     target = work.target(interpreter, "shares.py")
     terminal = top(work, target)
     terminal.wait_for(is_grinding, "grind() to lead with 70 %")
-    terminal.resize(*SIZES[1])
-    terminal.wait_for(lambda lines: is_whole(lines, *SIZES[1]), "the larger picture")
-    terminal.wait_for(is_grinding, "grind() to lead with 70 % on a larger screen")
+    for size in SIZES[1:]:
+        terminal.resize(*size)
+        terminal.wait_for(lambda lines: is_whole(lines, *size), "the larger picture")
+        terminal.wait_for(is_grinding, "grind() to lead with 70 % on a larger screen")
     terminal.press("q")
     terminal.wait_for_the_end(0)
 
@@ -222,11 +253,49 @@ def keys_show_views_of_any_size(work, interpreter):
     for number, (key, text) in enumerate(VIEWS.items()):
         terminal.press(key)
         terminal.wait_for_text(text)
-        for size in (SIZES[(number + 1) % 2], (41, 9), SIZES[number % 2]):
+        for size in (SIZES[(number + 1) % 3], SIZES[(number + 2) % 3], (41, 9), SIZES[number % 3]):
             terminal.resize(*size)
             terminal.wait_for(lambda lines: lines[-1].startswith("F1Help"), "the key bar in the last row")
         terminal.wait_for(lambda lines: is_whole(lines, *terminal.size), "a picture of the new size")
         terminal.wait_for_text(text)
+
+
+def keys_of_help(lines):
+    """What the help says there are: the keys of views, and of everything else."""
+    named = [line[:12].strip() for line in lines[HEADER_ROWS:-1] if line[:12].strip()]
+    views = [keys for keys in named if re.fullmatch(r"\d? ?.", keys) and keys[-1] in VIEWS]
+    return views, [keys for keys in named if keys not in views]
+
+
+@case(over=newest)
+def every_key_of_the_help(work, interpreter):
+    """A key that the help tells of and that is not tried here is a failure."""
+    target = work.target(interpreter, "shares.py")
+    terminal = top(work, target, size=SIZES[1])
+    terminal.wait_for(is_grinding, "grind() to lead")
+    terminal.press("?")
+    terminal.wait_for_text("this help")
+    views, others = keys_of_help(terminal.lines())
+    expect_equal([keys[-1] for keys in views] + ["?"], list(VIEWS), "views that the help tells of")
+    expect_equal(sorted(others), sorted(HELP), "keys that the help tells of")
+    terminal.resize(*SIZES[0])
+    terminal.wait_for(lambda lines: is_whole(lines, *SIZES[0]), "the smaller picture")
+    for keys in views:
+        for key in keys.split():
+            terminal.press("f")
+            terminal.wait_for_text("LOCATION")
+            terminal.press(key)
+            terminal.wait_for_text(VIEWS[keys[-1]])
+    for steps in HELP.values():
+        terminal.press("f")
+        terminal.wait_for_text("LOCATION")
+        for key, text, gone in steps:
+            terminal.press(key)
+            if key == "r":  # what is sampled between the key and the picture is not forgotten
+                wait_until(lambda: (terminal.press("r"), not has(terminal.lines(), "grind"))[1], "nothing to be known")
+            terminal.wait_for_text(text, gone)
+    terminal.press("F10")
+    terminal.wait_for_the_end(0)
 
 
 @case(over=newest)
@@ -403,8 +472,78 @@ def children_are_processes_of_the_view(work, interpreter):
     terminal = top(work, target, "--subprocesses", size=SIZES[1])
     terminal.press("P")
     terminal.wait_for(lambda lines: sum("spin.py" in line for line in lines) == 2, "two children")
+    terminal.press("Down", "Enter")
+    terminal.wait_for(lambda lines: re.search(r"process \d+ alone", lines[3]), "one of them alone")
+    terminal.press("Enter")
+    terminal.wait_for_text("COMMAND", gone="alone")
     terminal.press("f")
     terminal.wait_for(lambda lines: leader(lines)[1] == "spin", "what the children do")
+
+
+@case(over=newest_here)
+def who_holds_the_gil_and_who_waits(work, interpreter):
+    program = work.folder / "contend.py"
+    program.write_text(CONTEND)
+    target = work.target_of([interpreter.python, program])
+    terminal = top(work, target)
+    terminal.press("G")
+    for one, other in (("one", "other"), ("other", "one")):
+        row = re.compile(rf"^ *[\d.]+% +[\d.]+% {one}-thread +spin \(contend\.py:3\) .*\d+% {other}-thread")
+        terminal.wait_for(lambda lines: any(row.match(line) for line in lines), f"{one} to wait for {other}")
+    terminal.press("Enter")
+    terminal.wait_for_text("-thread (")
+    terminal.wait_for_text("alone")
+    terminal.press("Enter")
+    terminal.wait_for_text("WAITS FOR", gone="alone")
+
+
+def row_of(lines, task):
+    """What is told of a task: (state, what it awaits), once it is."""
+    row = next((re.search(rf" (\w+) +{task} +(\S.*)$", line.rstrip()) for line in lines if f" {task} " in line), None)
+    return row and row.groups()
+
+
+@case(over=three)
+def what_a_task_waits_for(work, interpreter):
+    """With two keys, without having been asked for at the start; then one of them alone."""
+    target = work.target(interpreter, "waiters.py")
+    terminal = top(work, target)
+    terminal.wait_for_text("hop")
+    expect(not has(terminal.lines()[:2], "Tasks "), "tasks that nobody asked for", *terminal.lines())
+    terminal.press("A")
+    terminal.wait_for(lambda lines: " Tasks 4 " in lines[1], "four tasks in the header")
+    terminal.wait_for(lambda lines: (row_of(lines, "getter") or "")[1:] and
+                      re.match(r"(Queue\.)?get \(queues\.py:\d+\)", row_of(lines, "getter")[1]), "what getter awaits")
+    terminal.wait_for(lambda lines: row_of(lines, "boss") == ("waits", "task rester"), "what boss awaits")
+    terminal.wait_for(lambda lines: re.search(r"^ +[1-9]\d* s waits +rester +rest \(waiters\.py:9\)", "\n".join(lines), re.M),
+                      "how long rester has been at its await")
+    terminal.press("/")
+    terminal.type("^hopper$")
+    terminal.press("Enter")
+    terminal.wait_for(lambda lines: has(lines, " hopper ") and not has(lines, " getter "), "one task to be left")
+    terminal.press("Enter")
+    terminal.wait_for_text("task hopper alone")
+    terminal.press("/", "Enter")  # no filter any more
+    terminal.press("c")
+    terminal.wait_for_text("<task hopper>")
+    expect(not has(terminal.lines(), "<idle>"), "more than the task", *terminal.lines())
+    terminal.press("Escape")
+    terminal.wait_for(lambda lines: not has(lines, "alone"), "all of it again")
+
+
+@case(over=newest)
+def tasks_from_the_start(work, interpreter):
+    """Counted in the header and told apart in stacks, without a key; the last ones stay."""
+    target = work.target(interpreter, "waiters.py")
+    terminal = top(work, target, "--async-aware", size=SIZES[1])
+    terminal.wait_for(lambda lines: " Tasks 4 " in lines[1], "four tasks in the header")
+    terminal.press("c")
+    terminal.wait_for_text("<task hopper>")
+    terminal.press("A")
+    terminal.wait_for(lambda lines: row_of(lines, "getter"), "a task")
+    target.end_now()
+    terminal.wait_for_text("ENDED")
+    expect(row_of(terminal.lines(), "getter"), "the last tasks are gone", *terminal.lines())
 
 
 def written_by(fd, seconds):
