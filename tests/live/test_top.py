@@ -251,6 +251,8 @@ def keys_show_views_of_any_size(work, interpreter):
     terminal = top(work, target)
     terminal.wait_for(is_grinding, "grind() to lead")
     for number, (key, text) in enumerate(VIEWS.items()):
+        terminal.press("f")  # other lists have other functions under the cursor
+        terminal.wait_for_text("LOCATION")
         terminal.press(key)
         terminal.wait_for_text(text)
         for size in (SIZES[(number + 1) % 3], SIZES[(number + 2) % 3], (41, 9), SIZES[number % 3]):
