@@ -142,8 +142,17 @@ static uint64_t rest_ns(const struct doer *doer, uint64_t now_ns) {
     return rest_ns < REST_MS * NS_PER_MS ? rest_ns : REST_MS * NS_PER_MS;
 }
 
-static uint32_t ask(struct doer *doer, const struct raw_thread *thread, uint64_t now_ns,
-                    uint64_t elapsed_ns) {
+/* Who waits for the GIL gets up every 5 ms to ask for it, and is not asleep when it does
+ * (take_gil(), Python/ceval_gil.c): as long as it has not moved, it still waits. */
+static uint32_t awake_state(const struct doer *doer, const struct raw_thread *thread,
+                            bool is_on_cpu, bool is_where_it_was) {
+    uint32_t wanted = doer->kernel_state & STATE_WANTS_GIL;
+    return (is_on_cpu ? STATE_RUNNING : STATE_RUNNABLE) |
+           (is_where_it_was && !thread->has_gil ? wanted : 0);
+}
+
+static uint32_t ask(struct doer *doer, const struct raw_thread *thread, bool is_where_it_was,
+                    uint64_t now_ns, uint64_t elapsed_ns) {
     struct task_state state;
     doer->is_mute = !task_read_state(&doer->task, &state);
     if (doer->is_mute) {
@@ -154,7 +163,7 @@ static uint32_t ask(struct doer *doer, const struct raw_thread *thread, uint64_t
     uint64_t since_ns = doer->asked_ns != 0 ? now_ns - doer->asked_ns : elapsed_ns;
     doer->asked_ns = state.is_asleep ? 0 : now_ns;
     if (!state.is_asleep) {
-        return is_on_cpu(doer, since_ns) ? STATE_RUNNING : STATE_RUNNABLE;
+        return awake_state(doer, thread, is_on_cpu(doer, since_ns), is_where_it_was);
     }
     bool slept_on = !doer->has_times && (doer->kernel_state & STATE_WAITING) != 0;
     doer->asleep_since_ns = slept_on ? doer->asleep_since_ns : now_ns;
@@ -165,15 +174,15 @@ static uint32_t ask(struct doer *doer, const struct raw_thread *thread, uint64_t
 static uint32_t kernel_state(struct doer *doer, const struct raw_look *look,
                              const struct raw_thread *thread, uint64_t now_ns,
                              uint64_t elapsed_ns) {
-    bool may_run = has_moved(doer, look, thread) || thread->has_gil ||
-                   (doer->kernel_state & STATE_WAITING) == 0;
+    bool is_where_it_was = !has_moved(doer, look, thread);
+    bool may_run = !is_where_it_was || thread->has_gil || (doer->kernel_state & STATE_WAITING) == 0;
     bool is_believed = (!may_run || doer->is_mute) && now_ns < doer->ask_at_ns;
     bool is_awake = doer->asked_ns != 0 && now_ns - doer->asked_ns < AWAKE_US * NS_PER_US;
     if (is_believed || is_awake) {
         return doer->kernel_state;
     }
     if (may_run || take_times(doer)) {
-        return ask(doer, thread, now_ns, elapsed_ns);
+        return ask(doer, thread, is_where_it_was, now_ns, elapsed_ns);
     }
     doer->ask_at_ns = now_ns + rest_ns(doer, now_ns);
     return doer->kernel_state;
