@@ -40,6 +40,7 @@ struct slice {
 struct writer {
     const struct trace *trace;
     FILE *out;
+    struct culprits culprits;
     char **heads; /* of functions, by id: the members that are the same in all slices */
     uint32_t pid; /* these two: of the thread at hand */
     uint64_t track;
@@ -150,6 +151,18 @@ static enum status add_run(void *context, const struct timeline_run *run) {
 
 /* ---- states ---- */
 
+static void write_culprit(const struct writer *writer, const struct culprit *culprit) {
+    struct buffer text = {0};
+    culprit_append_holder(writer->trace, culprit, &text);
+    fputs(",\"held by\":", writer->out);
+    json_write_take(writer->out, cJSON_CreateString(text.data));
+    text.length = 0;
+    culprit_append_place(writer->trace, culprit, &text);
+    fputs(",\"in\":", writer->out);
+    json_write_take(writer->out, cJSON_CreateString(text.data));
+    buffer_deinit(&text);
+}
+
 /* One end of a state: not among the thread's slices, which it could overlap, but on a track of its
  * own, which category, id and name make. */
 static void write_state_end(const struct writer *writer, char phase, uint64_t time_ns,
@@ -157,9 +170,13 @@ static void write_state_end(const struct writer *writer, char phase, uint64_t ti
     write_begin(writer, time_ns);
     fprintf(writer->out,
             ",\"ph\":\"%c\",\"cat\":\"state\",\"id\":\"%" PRIu64 ".%zu\""
-            ",\"name\":\"%" PRIu64 " %s\",\"args\":{\"samples\":%" PRIu64 "}}",
+            ",\"name\":\"%" PRIu64 " %s\",\"args\":{\"samples\":%" PRIu64,
             phase, writer->track, interval->state, writer->track, states[interval->state].name,
             interval->samples);
+    if (interval->culprit != NULL) {
+        write_culprit(writer, interval->culprit);
+    }
+    fputs("}}", writer->out);
 }
 
 static enum status write_state(void *context, const struct state_interval *interval) {
@@ -212,7 +229,7 @@ static enum status write_track(struct writer *writer, const struct tracks *track
     if (status || !track_is_thread(track)) {
         return status;
     }
-    return states_each(writer->trace, track->thread, write_state, writer);
+    return states_each(writer->trace, &writer->culprits, track->thread, write_state, writer);
 }
 
 static enum status write_tracks(struct writer *writer) {
@@ -273,6 +290,7 @@ static void writer_deinit(struct writer *writer) {
         free(writer->heads[id]);
     }
     free(writer->heads);
+    culprits_free(&writer->culprits);
     free(writer->slices);
     free(writer->path);
 }
@@ -283,7 +301,8 @@ static enum status chrome_write(const struct trace *trace, FILE *out, struct err
     writer_init(&writer, trace, out);
     fputs("{\"traceEvents\":[\n", out);
     write_fact(&writer, "process_name", "name", name_json(trace, trace->run.process_name));
-    enum status status = write_tracks(&writer);
+    enum status status = culprits_find(trace, &writer.culprits);
+    status = status ? status : write_tracks(&writer);
     fputs("],\n\"displayTimeUnit\":\"ms\",\"metadata\":", out);
     write_metadata(trace, out);
     fputs("}\n", out);

@@ -305,7 +305,9 @@ static enum status firefox_write(const struct trace *trace, FILE *out, struct er
     table_init(&writer.variants, sizeof(struct firefox_variant), sizeof(struct firefox_variant));
     table_init(&writer.sources, sizeof(struct string_id), sizeof(struct string_id));
     tracks_init(&writer.tracks, trace);
-    enum status status = write_all(&writer);
+    enum status status = culprits_find(trace, &writer.culprits);
+    status = status ? status : write_all(&writer);
+    culprits_free(&writer.culprits);
     tracks_deinit(&writer.tracks);
     free(writer.categories);
     table_deinit(&writer.variants);

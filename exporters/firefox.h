@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "exporters/culprits.h"
 #include "exporters/tracks.h"
 #include "profiler/base/table.h"
 #include "profiler/model/trace.h"
@@ -20,7 +21,8 @@ struct firefox_variant {
 struct firefox {
     const struct trace *trace;
     FILE *out;
-    struct tracks tracks;  /* the threads of the file, in its order */
+    struct tracks tracks; /* the threads of the file, in its order */
+    struct culprits culprits;
     uint32_t *categories;  /* of functions, by id: indexes into `categories` */
     struct table variants; /* struct firefox_variant */
     struct table sources;  /* struct string_id: files of functions */

@@ -24,6 +24,14 @@ static cJSON *categories_json(void) {
     return list;
 }
 
+static void add_field(cJSON *fields, const char *key, const char *label, const char *format) {
+    cJSON *field = cJSON_CreateObject();
+    cJSON_AddStringToObject(field, "key", key);
+    cJSON_AddStringToObject(field, "label", label);
+    cJSON_AddStringToObject(field, "format", format);
+    cJSON_AddItemToArray(fields, field);
+}
+
 /* One kind of marker for each state. */
 static cJSON *marker_schema_json(void) {
     static const char *const places[] = {"marker-chart", "marker-table"};
@@ -33,11 +41,15 @@ static cJSON *marker_schema_json(void) {
         cJSON_AddStringToObject(schema, "name", states[i].name);
         cJSON_AddStringToObject(schema, "description", states[i].help);
         cJSON_AddItemToObject(schema, "display", cJSON_CreateStringArray(places, 2));
-        cJSON *field = cJSON_CreateObject();
-        cJSON_AddStringToObject(field, "key", "samples");
-        cJSON_AddStringToObject(field, "label", "Samples");
-        cJSON_AddStringToObject(field, "format", "integer");
-        cJSON_AddItemToArray(cJSON_AddArrayToObject(schema, "fields"), field);
+        cJSON *fields = cJSON_AddArrayToObject(schema, "fields");
+        add_field(fields, "samples", "Samples", "integer");
+        if (states[i].bit == STATE_WANTS_GIL) {
+            cJSON_AddStringToObject(schema, "chartLabel", "held by {marker.data.holder}");
+            cJSON_AddStringToObject(schema, "tableLabel",
+                                    "held by {marker.data.holder} in {marker.data.place}");
+            add_field(fields, "holder", "Held by", "string");
+            add_field(fields, "place", "In", "string");
+        }
         cJSON_AddItemToArray(list, schema);
     }
     return list;

@@ -151,8 +151,20 @@ static enum status visit_interval(void *context, const struct state_interval *in
 
 /* The name of its schema, and its fields. */
 static void marker_data(const struct firefox *writer, const struct state_interval *interval) {
-    fprintf(writer->out, "{\"type\":\"%s\",\"samples\":%" PRIu64 "}", states[interval->state].name,
+    fprintf(writer->out, "{\"type\":\"%s\",\"samples\":%" PRIu64, states[interval->state].name,
             interval->samples);
+    if (interval->culprit != NULL) {
+        struct buffer text = {0};
+        culprit_append_holder(writer->trace, interval->culprit, &text);
+        fputs(",\"holder\":", writer->out);
+        json_write_take(writer->out, cJSON_CreateString(text.data));
+        text.length = 0;
+        culprit_append_place(writer->trace, interval->culprit, &text);
+        fputs(",\"place\":", writer->out);
+        json_write_take(writer->out, cJSON_CreateString(text.data));
+        buffer_deinit(&text);
+    }
+    fputc('}', writer->out);
 }
 
 static void marker_name(const struct firefox *writer, const struct state_interval *interval) {
@@ -192,7 +204,8 @@ static enum status write_markers(const struct firefox *writer, const struct trac
         pass = (struct marker_pass){.writer = writer, .write = marker_columns[i].write};
         fprintf(writer->out, "%s\"%s\":[", before, marker_columns[i].name);
         if (track_is_thread(track)) {
-            status = states_each(writer->trace, track->thread, visit_interval, &pass);
+            status =
+                states_each(writer->trace, &writer->culprits, track->thread, visit_interval, &pass);
         }
         before = "],\n";
     }

@@ -25,7 +25,8 @@ static enum status end_one(struct pass *pass, size_t state) {
     }
     open->state = state;
     open->end_ns = pass->end_ns;
-    enum status status = pass->visit(pass->context, open);
+    enum status status =
+        states[state].bit == STATE_WANTS_GIL ? STATUS_OK : pass->visit(pass->context, open);
     *open = (struct state_interval){0};
     return status;
 }
@@ -54,9 +55,38 @@ static enum status add_run(void *context, const struct timeline_run *run) {
     return status;
 }
 
-enum status states_each(const struct trace *trace, struct thread_ref thread, states_visit *visit,
-                        void *context) {
+static size_t index_of(uint32_t bit) {
+    size_t state = 0;
+    while (states[state].bit != bit) {
+        state++;
+    }
+    return state;
+}
+
+/* The samples of a cut interval are not counted one by one: they come at even distances. */
+static enum status visit_waits(const struct trace *trace, const struct culprit *rows, size_t count,
+                               states_visit *visit, void *context) {
+    uint64_t interval_ns = trace->run.interval_ns > 0 ? trace->run.interval_ns : 1;
+    size_t state = index_of(STATE_WANTS_GIL);
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < count && !status; i++) {
+        struct state_interval interval = {.state = state,
+                                          .start_ns = rows[i].start_ns,
+                                          .end_ns = rows[i].end_ns,
+                                          .culprit = &rows[i]};
+        uint64_t samples = (interval.end_ns - interval.start_ns + interval_ns / 2) / interval_ns;
+        interval.samples = samples > 0 ? samples : 1;
+        status = visit(context, &interval);
+    }
+    return status;
+}
+
+enum status states_each(const struct trace *trace, const struct culprits *culprits,
+                        struct thread_ref thread, states_visit *visit, void *context) {
     struct pass pass = {.visit = visit, .context = context};
+    size_t count;
+    const struct culprit *rows = culprits_of(culprits, thread, &count);
     enum status status = timeline_each(trace->timeline, thread, add_run, &pass);
-    return status ? status : end_others(&pass, 0);
+    status = status ? status : end_others(&pass, 0);
+    return status ? status : visit_waits(trace, rows, count, visit, context);
 }

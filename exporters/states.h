@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "exporters/culprits.h"
 #include "profiler/model/trace.h"
 
 struct state {
@@ -24,12 +25,14 @@ struct state_interval {
     uint64_t start_ns;
     uint64_t end_ns;
     uint64_t samples;
+    const struct culprit *culprit; /* of time that a thread wanted the GIL; else NULL */
 };
 
 /* Calls `visit` for each interval of one thread, in order of their ends, until it returns something
- * other than STATUS_OK, which is then returned. None when nobody asked for states. */
+ * other than STATUS_OK, which is then returned; last come those in which it wanted the GIL, cut by
+ * who had it. None when nobody asked for states. */
 typedef enum status states_visit(void *context, const struct state_interval *interval);
-enum status states_each(const struct trace *trace, struct thread_ref thread, states_visit *visit,
-                        void *context) MUST_CHECK;
+enum status states_each(const struct trace *trace, const struct culprits *culprits,
+                        struct thread_ref thread, states_visit *visit, void *context) MUST_CHECK;
 
 #endif

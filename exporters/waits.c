@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "exporters/function_name.h"
 #include "profiler/base/arena.h"
 #include "profiler/base/table.h"
 #include "profiler/base/text.h"
@@ -44,24 +45,9 @@ static void append_text(struct buffer *out, const struct trace *trace, struct st
     text_append_escaped(out, trace_string(trace, id), "");
 }
 
-/* Nothing for what has no file, as `<GC>`; machine code has a file without lines. */
-static void append_place(struct buffer *out, const struct trace *trace,
-                         const struct trace_function *function) {
-    if (!function->file.id) {
-        return;
-    }
-    buffer_printf(out, " (");
-    append_text(out, trace, function->file);
-    if (function->first_line) {
-        buffer_printf(out, ":%" PRIu32, function->first_line);
-    }
-    buffer_printf(out, ")");
-}
-
 /* "  2.19 s   73.12 %  waiter-0 (4459): GIL held by holder (4458) in hold (blame.py:25)" */
 static void append_row(struct buffer *out, const struct trace *trace, const struct waiting *row) {
     const struct trace_thread *waiter = trace_thread(trace, row->waiter);
-    const struct trace_function *function = trace_function(trace, row->function);
     struct buffer time = {0};
     double of_ns = trace->health.duration_ns > 0 ? (double)trace->health.duration_ns : 1;
     text_append_time(&time, row->weight_ns);
@@ -71,8 +57,7 @@ static void append_row(struct buffer *out, const struct trace *trace, const stru
     append_text(out, trace, trace_function(trace, row->holder)->name);
     if (row->function.id != row->holder.id) {
         buffer_printf(out, " in ");
-        append_text(out, trace, function->name);
-        append_place(out, trace, function);
+        function_name_append(trace, row->function, out);
     }
     buffer_printf(out, "\n");
     buffer_deinit(&time);

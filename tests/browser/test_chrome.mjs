@@ -184,6 +184,15 @@ test("fixed trace: states are tracks of their own", () => {
   ], "states of the main thread");
 });
 
+test("fixed trace: who wants the GIL is told who held it, and where", () => {
+  const waits = read(fixed).traceEvents.filter(({ ph, name }) => ph === "b" && name.endsWith(" wants the GIL"));
+  expectEqual(sum(waits.map(({ args }) => args.samples)), 16, "samples");
+  for (const { args } of waits) {
+    expectEqual(args["held by"], args.in === "?" ? "nobody seen" : "MainThread (4242)", `who held it in ${args.in}`);
+  }
+  expectEqual(waits.filter(({ args }) => args.in === "?").length, 1, "times nobody was seen");
+});
+
 test("fixed trace: DevTools nests and counts the same", () => (
   checkInDevtools(fixed, join(folder, "collapsed.collapsed"))));
 

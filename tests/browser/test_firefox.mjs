@@ -201,6 +201,19 @@ test("fixed trace: markers are the states", () => {
   }
 });
 
+// make_trace.c: two workers, which want the GIL for 8 ms each; the main thread has it in most of them.
+test("fixed trace: markers say who held the GIL, and where", () => {
+  const waits = ["t-1", "t-2"].flatMap((thread) => (
+    ask("thread", "markers", "--thread", thread, "--list").flatMarkers
+      .filter(({ name }) => name === "wants the GIL")));
+  expectEqual(sum(waits.map(({ duration }) => duration)), 16, "time waited");
+  for (const { data } of waits) {
+    const holder = data.place === "?" ? "nobody seen" : "MainThread (4242)";
+    expectEqual(data.holder, holder, `who held it in ${data.place}`);
+  }
+  expectEqual(waits.filter(({ data }) => data.holder === "nobody seen").length, 1, "times nobody was seen");
+});
+
 test("fixed trace: what was profiled, and how well", () => {
   const meta = ask("profile", "meta");
   expectEqual(meta.startTime, 1700000000000, "start");

@@ -153,12 +153,16 @@ static void make_states(struct trace *trace) {
 
 static void test_intervals(void **state) {
     (void)state;
-    static const struct state_interval wanted[] = {
-        {3, 0, 1000, 1}, {0, 0, 3000, 3}, {2, 3000, 4000, 1}, {2, 5000, 6000, 1}};
+    static const struct state_interval wanted[] = {{3, 0, 1000, 1, NULL},
+                                                   {0, 0, 3000, 3, NULL},
+                                                   {2, 3000, 4000, 1, NULL},
+                                                   {2, 5000, 6000, 1, NULL}};
     struct trace trace;
     struct seen seen = {0};
     make_states(&trace);
-    assert_int_equal(states_each(&trace, (struct thread_ref){1}, see, &seen), STATUS_OK);
+    struct culprits culprits;
+    assert_int_equal(culprits_find(&trace, &culprits), STATUS_OK);
+    assert_int_equal(states_each(&trace, &culprits, (struct thread_ref){1}, see, &seen), STATUS_OK);
     assert_int_equal(seen.count, sizeof wanted / sizeof wanted[0]);
     for (size_t i = 0; i < seen.count; i++) {
         assert_int_equal(seen.intervals[i].state, wanted[i].state);
@@ -166,19 +170,23 @@ static void test_intervals(void **state) {
         assert_int_equal(seen.intervals[i].end_ns, wanted[i].end_ns);
         assert_int_equal(seen.intervals[i].samples, wanted[i].samples);
     }
+    culprits_free(&culprits);
     trace_deinit(&trace);
 }
 
 static void test_intervals_end_when_told(void **state) {
     (void)state;
     struct trace trace;
+    struct culprits culprits;
     make_states(&trace);
+    assert_int_equal(culprits_find(&trace, &culprits), STATUS_OK);
     for (size_t limit = 1; limit <= 4; limit++) {
         struct seen seen = {.limit = limit};
-        enum status status = states_each(&trace, (struct thread_ref){1}, see, &seen);
+        enum status status = states_each(&trace, &culprits, (struct thread_ref){1}, see, &seen);
         assert_int_equal(status, STATUS_INTERNAL);
         assert_int_equal(seen.count, limit);
     }
+    culprits_free(&culprits);
     trace_deinit(&trace);
 }
 
