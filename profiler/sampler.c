@@ -16,6 +16,7 @@ enum {
     SEEK_MS = 5, /* a child may live for no more than 50 ms */
     HOUSEKEEPING_MS = 50,
     OVER_MS = 5,
+    AHEAD_WITHIN_US = 200, /* looks taken at once are told to be spread over no more than that */
 };
 
 struct sampler {
@@ -74,8 +75,9 @@ static void finish_tick(struct sampler *sampler, uint64_t now_ns) {
 static enum status tick(struct sampler *sampler, uint64_t now_ns) {
     struct run *run = &sampler->run;
     run->looks = 1;
-    run->ahead = sampler->family.attached_count == 1 ? sampler->schedule.ahead : 1;
     run->elapsed_ns = now_ns - run->last_tick_ns;
+    bool is_long = run->elapsed_ns > AHEAD_WITHIN_US * NS_PER_US;
+    run->ahead = sampler->family.attached_count == 1 && !is_long ? sampler->schedule.ahead : 1;
     run->last_tick_ns = now_ns;
     enum status status = family_look(&sampler->family, now_ns);
     if (status == STATUS_OK) {

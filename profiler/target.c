@@ -289,24 +289,22 @@ static bool may_go_ahead(const struct target *target) {
     return target->session.stopper == NULL && target->placing == NULL && target->native == NULL;
 }
 
-/* Takes the looks that were copied along with the first one. They were copied at even distances
- * between `from_ns` and now, and stand for the time since the last tick to equal parts. */
-static enum status take_looks(struct target *target, const struct raw_look *look,
-                              uint64_t from_ns) {
+/* Takes the looks that were copied along with the first one. They stand for the time since the last
+ * tick to equal parts, one after the other, and are told to be of the end of theirs. */
+static enum status take_looks(struct target *target, const struct raw_look *look, uint64_t now_ns) {
     struct run *run = target->run;
-    uint64_t to_ns = clock_monotonic_ns();
     size_t count = walk_left(target->session.walk) + 1;
-    uint64_t step_ns = (to_ns - from_ns) / (count + 1);
-    run->elapsed_ns = (run->elapsed_ns + count * step_ns) / count;
-    enum status status = take_look(target, look, from_ns + step_ns);
+    uint64_t from_ns = now_ns - run->elapsed_ns;
+    run->elapsed_ns = (clock_monotonic_ns() - from_ns) / count;
+    enum status status = take_look(target, look, from_ns + run->elapsed_ns);
     for (size_t i = 2; i <= count && status == STATUS_OK; i++) {
         status = session_look(&target->session, &run->trace->pauses, &look);
         if (status == STATUS_OK) {
-            status = take_look(target, look, from_ns + i * step_ns);
+            status = take_look(target, look, from_ns + i * run->elapsed_ns);
         }
     }
     run->looks = count;
-    run->last_tick_ns = from_ns + count * step_ns;
+    run->last_tick_ns = from_ns + count * run->elapsed_ns;
     return status;
 }
 
