@@ -70,6 +70,8 @@ class Bench:
         found, absent = [], {}
         chosen = [p for p in PROFILERS if p is FIRST or (self.options.peers and not scenario.ticks)]
         for profiler in chosen:
+            if profiler.scenarios and scenario.name not in profiler.scenarios:
+                continue
             try:
                 version, words = profiler.find(site)
             except Absent as why:

@@ -5,6 +5,7 @@ that the target sees. What it found out is a Profile, which is the same for all.
 """
 
 import json
+import os
 import re
 import subprocess
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ class Profiler:
     settle_seconds: float  # from its start until it certainly samples
     is_interrupted: bool = False  # is it to be ended by SIGINT? Else it ends by itself.
     good_exits: tuple = (0,)
+    scenarios: tuple = ()  # names of those that it takes part in; empty: all
 
 
 def said(command, **options):
@@ -242,6 +244,26 @@ def austin_text(site, path):
     raise Absent("its output needs mojo2austin: make bench-peers")
 
 
+# -- the floor: somebody who only sleeps ------------------------------------------------------------
+
+SLEEPER = Path(__file__).resolve().parent / "sleeper.c"
+
+
+def find_sleeper(site):
+    program = site.ours / "sleeper"
+    if not program.exists() and said([os.environ.get("CC", "cc"), "-O2", SLEEPER, "-o", program]) is None:
+        raise Absent(f"{SLEEPER.name} cannot be compiled")
+    return "", [program]
+
+
+def command_sleeper(site, words, rate, seconds, name):
+    return [*words, str(rate), str(seconds)]
+
+
+def read_sleeper(site, name, text, seconds):
+    return Profile([], seconds, (0, 0), None)
+
+
 # The first is the one that the others are compared with.
 PROFILERS = (
     Profiler("Pyrometer", find_pyrometer, command_pyrometer, read_pyrometer, 0.3),
@@ -249,4 +271,5 @@ PROFILERS = (
     Profiler("py-spy", find_pyspy, command_pyspy("--nonblocking"), read_pyspy, 0.3, True),
     Profiler("py-spy, stopping", find_pyspy, command_pyspy(), read_pyspy, 0.3, True),
     Profiler("Austin", find_austin, command_austin, read_austin, 0.3, good_exits=(0, 254)),
+    Profiler("a sleeper, who does not look", find_sleeper, command_sleeper, read_sleeper, 0.3, scenarios=("cost",)),
 )

@@ -6,7 +6,7 @@
 Starts a program of so many threads, functions, children and tasks, shows it with `pyrometer top -s` on a
 terminal of 200x60, and says of every view how long its key took to be answered (from the key to the
 first bytes of another picture, and to the last) and how much of a core the thread that draws took
-while the view was left alone.
+while the view was left alone. Then how long it takes until the right function of a small program is seen.
 """
 
 import argparse
@@ -46,6 +46,14 @@ async def wait(): await asyncio.get_running_loop().create_future()
 async def main(): await asyncio.gather(*(wait() for _ in range(tasks)), wait())
 print("READY", flush=True)
 asyncio.run(main())
+"""
+
+
+BURN = """
+def burning():
+    while True: pass
+print("READY", flush=True)
+burning()
 """
 
 
@@ -111,6 +119,28 @@ def measure(options, target):
         profiler.wait()
 
 
+def seconds_to_lead():
+    """From the start of `top` until the function that has all the time is on the screen."""
+    fd, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    target = subprocess.Popen([sys.executable, "-c", BURN], stdout=subprocess.PIPE)
+    target.stdout.readline()
+    start = time.monotonic()
+    profiler = subprocess.Popen(
+        [PYROMETER, "top", str(target.pid)], env=dict(os.environ, TERM="xterm-256color", LANG="C.UTF-8"),
+        stdin=terminal, stdout=terminal, stderr=subprocess.DEVNULL)
+    os.close(terminal)
+    try:
+        seen = b""
+        while b"burning" not in seen and select.select([fd], [], [], 30)[0]:
+            seen += os.read(fd, 1 << 16)
+        return time.monotonic() - start
+    finally:
+        for process in (profiler, target):
+            process.kill()
+            process.wait()
+
+
 def main():
     parser = argparse.ArgumentParser(description="What the live view costs at size.")
     for name, default in (("threads", 1000), ("functions", 10000), ("children", 100), ("tasks", 100), ("rate", 100)):
@@ -129,6 +159,7 @@ def main():
         finally:
             target.kill()
             target.wait()
+    print(f"the right function is on the screen after {statistics.median(seconds_to_lead() for _ in range(5)):.2f} s")
 
 
 if __name__ == "__main__":

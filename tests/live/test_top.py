@@ -98,11 +98,39 @@ print("READY {}", flush=True)
 time.sleep(1000)
 """
 
+CROWD = """
+import os, time
+CHILDREN, FUNCTIONS = 100, 10000
+parent = os.getpid()
+for _ in range(CHILDREN):
+    if os.fork() == 0:
+        while os.getppid() == parent: time.sleep(0.2)
+        os._exit(0)
+names = {}
+exec("\\n".join(f"def f{number}(): pass" for number in range(FUNCTIONS)), names)
+def hot():
+    for _ in range(FUNCTIONS * 40): pass
+print("READY {}", flush=True)
+while True:
+    hot()
+    for number in range(FUNCTIONS): names[f"f{number}"]()
+"""
+
 QUIET = """
 import time
 def rest(): time.sleep(1000)
 print("READY {}", flush=True)
 rest()
+"""
+QUIET_TASKS = """
+import asyncio
+async def rest(): await asyncio.sleep(1000)
+async def main():
+    tasks = [asyncio.create_task(rest(), name=f"sleeper-{number}") for number in range(3)]
+    await asyncio.sleep(0.1)
+    print("READY {}", flush=True)
+    await asyncio.gather(*tasks)
+asyncio.run(main())
 """
 PICTURE_S = 0.5  # between two pictures, without keys, once there is something to show
 QUIET_BYTES = 200
@@ -548,6 +576,32 @@ def tasks_from_the_start(work, interpreter):
     expect(row_of(terminal.lines(), "getter"), "the last tasks are gone", *terminal.lines())
 
 
+def parent_of(folder):
+    """The parent of the process that this folder of /proc is of; None if it is of none."""
+    try:
+        return int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+@case(over=newest_here)
+def a_crowd_is_no_trouble(work, interpreter):
+    """100 children, and 10,000 functions beside the hot one."""
+    target = work.target_of([interpreter.python, "-c", CROWD])
+    children = sorted(int(path.name) for path in Path("/proc").iterdir() if parent_of(path) == target.pid)
+    expect_equal(len(children), 100, "children")
+    terminal = top(work, target, "--subprocesses", "--mode", "cpu", size=SIZES[2])
+    terminal.wait_for(lambda lines: leader(lines)[1] == "hot", "hot() to lead")
+    terminal.press("P")
+    terminal.wait_for(lambda lines: sum(any(str(pid) in line for pid in children) for line in lines) > 30, "children")
+    terminal.press("/")
+    terminal.type(str(children[-1]))
+    terminal.press("Enter")
+    terminal.wait_for(lambda lines: has(lines, str(children[-1])) and not has(lines, str(children[0])), "one alone")
+    terminal.press("q")
+    terminal.wait_for_the_end(0)
+
+
 def written_by(fd, seconds):
     """(bytes that came from a terminal's other side, seconds that it was listened to)"""
     start = time.monotonic()
@@ -558,28 +612,74 @@ def written_by(fd, seconds):
     return count, time.monotonic() - start
 
 
-@case(over=newest_here)
-def a_quiet_screen_is_left_alone(work, interpreter):
-    """A picture comes every half a second at most, so there is a bound for however many bytes came."""
-    target = work.target_of([interpreter.python, "-c", QUIET])
+def raw_top(work, target, *words, **environment):
+    """`pyrometer top` on a terminal of 80x24 whose other side is ours: (descriptor, process)"""
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    environment = dict(TARGET_ENVIRONMENT, TERM="xterm-256color", LANG="C.UTF-8")
+    environment = dict(TARGET_ENVIRONMENT, TERM="xterm-256color", LANG="C.UTF-8", **environment)
     profiler = work.start(
-        [PYROMETER, "top", str(target.pid)], env=environment, stdin=its, stdout=its, stderr=subprocess.DEVNULL)
+        [PYROMETER, "top", *words, str(target.pid)], env=environment, stdin=its, stdout=its, stderr=subprocess.DEVNULL)
     os.close(its)
+    return ours, profiler
+
+
+def read_until(fd, text):
+    """What came until that came."""
     seen = b""
-    while b"rest" not in seen:
-        expect(select.select([ours], [], [], BOUND)[0], "no rest() on the screen")
-        seen += os.read(ours, 65536)
+    while text not in seen:
+        expect(select.select([fd], [], [], BOUND)[0], f"no {text} on the screen")
+        seen += os.read(fd, 65536)
+    return seen
+
+
+def expect_quiet(ours):
+    """A picture comes every half a second at most, so there is a bound for however many bytes came."""
     written_by(ours, 8 * PICTURE_S)  # the marks at the bars fill up
     count, seconds = written_by(ours, 6 * PICTURE_S)
     expect(count > 0, "nothing came: there was no picture to judge")
     pictures = seconds / PICTURE_S + 2
     expect(count <= QUIET_BYTES * pictures, f"{count} bytes in {seconds:.1f} s")
+
+
+def leave(ours, profiler):
     os.write(ours, b"q")
     expect_equal(profiler.popen.wait(BOUND), 0, "exit status")
     os.close(ours)
+
+
+@case(over=newest_here)
+def a_quiet_screen_is_left_alone(work, interpreter):
+    ours, profiler = raw_top(work, work.target_of([interpreter.python, "-c", QUIET]))
+    read_until(ours, b"rest")
+    expect_quiet(ours)
+    leave(ours, profiler)
+
+
+@case(over=newest_here)
+def quiet_tasks_are_left_alone(work, interpreter):
+    ours, profiler = raw_top(work, work.target_of([interpreter.python, "-c", QUIET_TASKS]), "--async-aware")
+    os.write(ours, b"A")
+    read_until(ours, b"sleeper-2")
+    expect_quiet(ours)
+    leave(ours, profiler)
+
+
+def colours_in(seen):
+    """Whether any of these escape sequences sets a colour."""
+    parts = [part for words in re.findall(rb"\x1b\[([0-9;]*)m", seen) for part in words.split(b";") if part]
+    return [part for part in map(int, parts) if 30 <= part <= 38 or 40 <= part <= 48 or 90 <= part <= 107]
+
+
+@case(over=newest_here)
+def no_color_has_no_colours(work, interpreter):
+    target = work.target(interpreter, "shares.py")
+    for environment, is_coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+        ours, profiler = raw_top(work, target, **environment)
+        seen = read_until(ours, b"grind")
+        os.write(ours, b"H")
+        seen += read_until(ours, b"MainThread")
+        expect_equal(bool(colours_in(seen)), is_coloured, f"colours with {environment}")
+        leave(ours, profiler)
 
 
 @case(over=newest)
