@@ -75,7 +75,7 @@ static const struct trace_frame *frame_of(const struct trace *trace, struct stac
 }
 
 /* Frames that are not shown are passed over; where the stack goes on otherwise than what was read,
- * the rest of it was not. */
+ * the rest of it was not, and is left as it is: unreadable. */
 void inspect_take(struct inspection *inspection, const struct trace *trace,
                   const struct raw_look *look, const struct raw_thread *thread,
                   struct stack_id stack, uint64_t now_ns, struct inspected *out) {
@@ -98,6 +98,7 @@ void inspect_take(struct inspection *inspection, const struct trace *trace,
         }
         take_frame(inspection, place, raw, depth, &out->frames[out->count++]);
     }
+    out->count = path_count;
     free(path);
 }
 

@@ -66,8 +66,9 @@ static void add_frames(cJSON *json, const struct trace *trace, const struct dump
     uint32_t depth;
     struct stack_id *path = trace_path(trace, dumped->stack, &depth);
     for (uint32_t at = depth; at > 0; at--) {
-        cJSON *frame = frame_json(trace, trace_stack(trace, path[at - 1])->frame);
-        if (at - 1 < dumped->inspected.count) {
+        struct frame_id id = trace_stack(trace, path[at - 1])->frame;
+        cJSON *frame = frame_json(trace, id);
+        if (at - 1 < dumped->inspected.count && trace_frame(trace, id)->kind == FRAME_PYTHON) {
             add_locals(frame, &dumped->inspected.frames[at - 1]);
         }
         cJSON_AddItemToArray(frames, frame);

@@ -133,8 +133,11 @@ void show_stack(const struct trace *trace, const struct dumped_thread *dumped, s
     uint32_t depth;
     struct stack_id *path = trace_path(trace, dumped->stack, &depth);
     for (uint32_t at = 0; at < depth; at++) {
-        append_frame(trace, trace_stack(trace, path[at])->frame, out);
-        append_inspected(&dumped->inspected, at, out);
+        struct frame_id id = trace_stack(trace, path[at])->frame;
+        append_frame(trace, id, out);
+        if (trace_frame(trace, id)->kind == FRAME_PYTHON) {
+            append_inspected(&dumped->inspected, at, out);
+        }
     }
     free(path);
 }
