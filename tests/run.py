@@ -34,7 +34,7 @@ LONG_BOUND_SECONDS = 3600
 # The authorities that this machine trusts, as Debian has them.
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 # More programs than these fail for a reason: then none is run again.
-MOST_RUN_AGAIN = 3
+MOST_RUN_AGAIN = 6
 # How many of the programs that took longest are named at the end.
 SLOWEST = 8
 # How many lines of what a failed test says, and of its program's standard error, are shown.
