@@ -28,8 +28,8 @@ struct inspected_frame {
     size_t depth; /* frames below it that were read */
 };
 
-/* The frames of one stack, by their depth in it, root first; none where nothing was to be inspected.
- * Those that are no Python code are unreadable. */
+/* The frames of one stack, by their depth in it, root first; none where nothing was to be
+ * inspected. Those that are no Python code are unreadable. */
 struct inspected {
     struct inspected_frame *frames;
     size_t count;
