@@ -275,6 +275,10 @@ struct frame_id codes_frame(struct codes *codes, struct known *known, int64_t of
     return (struct frame_id){*cached};
 }
 
+uint32_t codes_line(struct codes *codes, struct known *known, int64_t offset) {
+    return trace_frame(codes->trace, codes_frame(codes, known, offset))->line;
+}
+
 /* ---- bytecode ---- */
 
 /* Where a thread's own copy of the bytecode begins; 0 where it is not known, or has index 0. */

@@ -68,6 +68,8 @@ bool codes_position(struct codes *codes, struct known *known, const struct raw_f
 
 /* The place in the source of an instruction; `offset` as of code_position. */
 struct frame_id codes_frame(struct codes *codes, struct known *known, int64_t offset);
+/* Its line, from 1; 0 where it has none. */
+uint32_t codes_line(struct codes *codes, struct known *known, int64_t offset);
 
 /* From now on the bytecode of newest frames is recorded. */
 void codes_list_opcodes(struct codes *codes);

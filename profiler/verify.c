@@ -239,15 +239,16 @@ static void note_calling(struct verify *verify, const struct call *call, int64_t
     }
     struct callings *callings = table_row(&verify->callings, table_intern(&verify->callings, &key));
     struct known *caller = call->caller.known;
-    struct frame_id frame = codes_frame(verify->codes, caller, offset);
+    uint32_t line = codes_line(verify->codes, caller, offset);
     for (size_t i = 0; i < callings->count && i < CALLINGS; i++) {
-        if (callings->rows[i].serial == caller->serial && callings->rows[i].frame.id == frame.id) {
+        if (callings->rows[i].serial == caller->serial && callings->rows[i].line == line) {
             return;
         }
     }
     if (callings->count < CALLINGS) {
         callings->rows[callings->count] =
-            (struct calling){caller->code.address.addr, caller->serial, offset, frame};
+            (struct calling){caller->code.address.addr, caller->serial, offset, line,
+                             codes_frame(verify->codes, caller, offset)};
     }
     callings->count += callings->count <= CALLINGS;
 }

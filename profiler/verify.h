@@ -63,12 +63,14 @@ bool verify_is_proved(const struct verify *verify, const struct call *call);
  * before it could be read; NULL when that is not certain. The caller may be forgotten then. */
 struct known *verify_callee(struct verify *verify, const struct caller *caller, uint64_t now_ns);
 
-/* Where a callee is known to be called from. */
+/* Where a callee is known to be called from. What one line does is one calling: an `await` has the
+ * callee above several of its instructions. */
 struct calling {
     uint64_t code; /* address of the caller's */
     uint64_t serial;
     int64_t offset;
-    struct frame_id frame; /* the same place in the source is the same calling */
+    uint32_t line;
+    struct frame_id frame;
 };
 enum { CALLINGS = 8 };
 /* All the calls of this callee that were found good so far, borrowed until the next verify_call;

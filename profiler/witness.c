@@ -282,5 +282,5 @@ bool witness_is_alone(struct runtime *runtime, struct codes *codes, const struct
                       uint64_t now_ns) {
     struct hearing hearing = {runtime, codes, caller, NULL, now_ns, false};
     struct callsite site;
-    return site_at(&hearing, &site) && !site.pushes;
+    return caller->offset < 0 || (site_at(&hearing, &site) && !site.pushes);
 }

@@ -54,7 +54,7 @@ uint32_t witness_version(struct runtime *runtime, struct codes *codes, const str
 uint64_t witness_mentioned(struct runtime *runtime, struct codes *codes,
                            const struct caller *caller, uint64_t now_ns);
 
-/* Whether the caller's instruction can have no callee right above it. */
+/* Whether the caller's instruction can have no callee right above it, or it has not come to one. */
 bool witness_is_alone(struct runtime *runtime, struct codes *codes, const struct caller *caller,
                       uint64_t now_ns);
 

@@ -194,18 +194,24 @@ static void append_signed_varint(struct buffer *table, int value) {
     buffer_append(table, &byte, 1);
 }
 
-/* A table in which unit i is on line first_line + i. */
+/* A table in which unit i is on line first_line + i, or all are on the first. */
 static uint64_t make_line_table(struct python *python, uint32_t units) {
     struct buffer table = {0};
     for (uint32_t i = 0; i < units; i++) {
-        const uint8_t pair[2] = {2, i > 0};
+        const bool is_next = i > 0 && !python->is_one_line;
+        const uint8_t pair[2] = {2, is_next};
         const uint8_t no_columns = 0x80 | 13 << 3;
+        const uint8_t columns[3] = {0x80 | 10 << 3, (uint8_t)i, (uint8_t)(i + 1)};
         switch (python->layout->line_table) {
         case LINE_TABLE_LNOTAB: buffer_append(&table, pair, i > 0 ? 2 : 0); break;
         case LINE_TABLE_RANGES: buffer_append(&table, pair, 2); break;
         case LINE_TABLE_LOCATIONS:
+            if (python->is_one_line) {
+                buffer_append(&table, columns, sizeof columns);
+                break;
+            }
             buffer_append(&table, &no_columns, 1);
-            append_signed_varint(&table, i > 0);
+            append_signed_varint(&table, is_next);
             break;
         }
     }

@@ -24,6 +24,8 @@ struct python {
     uint64_t none;
     uint64_t serials;         /* handed out so far */
     uint64_t next_chunk;      /* chunks of data stacks follow one another downwards from here */
+    bool is_one_line;         /* code made from now on: all on its first line, each unit (from 3.11
+                                 on) in columns of its own */
     struct known_code *codes; /* what python_describe() says of them */
     size_t code_count;
     size_t code_capacity;

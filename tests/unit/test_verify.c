@@ -517,8 +517,44 @@ static void quiet_caller_is_alone(struct python *python) {
     bench_open(&bench, python);
     uint64_t code = python_code(python, &quiet);
     assert_true(is_alone(&bench, code, 4));
-    assert_false(is_alone(&bench, code, -1));
+    assert_true(is_alone(&bench, bench.plain, -1)); /* it has not begun */
     assert_false(is_alone(&bench, bench.plain, 4));
+    bench_close(&bench);
+}
+
+/* ---- who may have called ---- */
+
+/* Makes it known that the code of the caller calls from that offset. */
+static void make_calling(struct bench *bench, uint64_t caller, int64_t offset) {
+    struct call call = make_call(bench, caller, bench->other);
+    call.caller.offset = offset;
+    call.sight = SIGHT_STILL;
+    for (int i = 0; i < OFTEN; i++) {
+        int64_t ignored;
+        (void)!judge(bench, &call, &ignored);
+    }
+    expect_verdict(bench, &call, VERDICT_GOOD);
+}
+
+static size_t callings_of_other(struct bench *bench) {
+    size_t count;
+    (void)!verify_callings(bench->verify, find(bench, bench->other), &count);
+    return count;
+}
+
+/* One statement may have its callee above several of its instructions. */
+static void one_line_is_one_calling(struct python *python) {
+    struct bench bench;
+    const struct python_code line = {"line", "line", "l.py", 1, 30, 0, false, 0, 0};
+    bench_open(&bench, python);
+    python->is_one_line = true;
+    uint64_t code = python_code(python, &line);
+    make_calling(&bench, code, 8);
+    make_calling(&bench, code, 20);
+    assert_int_equal(callings_of_other(&bench), 1);
+    make_calling(&bench, bench.plain, 8);
+    make_calling(&bench, bench.plain, 20);
+    assert_int_equal(callings_of_other(&bench), 3);
     bench_close(&bench);
 }
 
@@ -556,6 +592,7 @@ int main(void) {
         SCENARIO_FOR(vanished_callee_is_named, has_versions),
         SCENARIO_FOR(vanished_callee_is_not_whoever_came_after, has_versions),
         SCENARIO_FOR(quiet_caller_is_alone, has_opcodes),
+        SCENARIO(one_line_is_one_calling),
         SCENARIO_FOR(nothing_is_proved_without_versions, has_no_versions),
     };
     return scenarios_run("verify", scenarios, sizeof scenarios / sizeof scenarios[0]);
