@@ -2,9 +2,9 @@
 #include "profiler/sampler.h"
 
 #include <sys/prctl.h>
-#include <sys/resource.h>
 
 #include "profiler/base/clock.h"
+#include "profiler/base/footprint.h"
 #include "profiler/family.h"
 #include "profiler/model/dwell.h"
 #include "profiler/nap.h"
@@ -89,12 +89,10 @@ static enum status tick(struct sampler *sampler, uint64_t now_ns) {
 }
 
 static void note_cost(struct sampler *sampler) {
-    struct rusage usage;
     const struct run *run = &sampler->run;
     struct health *health = &run->trace->health;
-    getrusage(RUSAGE_SELF, &usage);
     health->cpu_ns = clock_cpu_ns() - sampler->cpu_before_ns + run->stopper_cpu_ns;
-    health->rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
+    health->rss_bytes = footprint_peak_bytes();
     family_count_reads(&sampler->family, &health->read_calls, &health->read_bytes);
 }
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #include "profiler/base/arena.h"
 #include "profiler/base/buffer.h"
 #include "profiler/base/clock.h"
+#include "profiler/base/footprint.h"
 #include "profiler/base/status.h"
 #include "profiler/base/strings.h"
 #include "profiler/base/table.h"
@@ -442,6 +444,17 @@ static void test_clock_sleep_ends_with_a_signal(void **state) {
     sigaction(SIGALRM, &old, NULL);
 }
 
+/* What was resident once counts, also when it has been given back. */
+static void test_footprint_is_the_peak(void **state) {
+    (void)state;
+    const size_t bytes = 64 << 20;
+    uint8_t *block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(block, MAP_FAILED);
+    memset(block, 1, bytes);
+    munmap(block, bytes);
+    assert_true(footprint_peak_bytes() >= bytes);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_status_rows),
@@ -461,6 +474,7 @@ int main(void) {
         cmocka_unit_test(test_buffer_append_code_point),
         cmocka_unit_test(test_clock),
         cmocka_unit_test(test_clock_sleep_ends_with_a_signal),
+        cmocka_unit_test(test_footprint_is_the_peak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
