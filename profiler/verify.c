@@ -22,6 +22,8 @@ enum {
     COUNT_LIMIT = 1 << 16, /* then both counts are halved: the past fades */
     FIRST_TRY_MS = 2,
     LAST_TRY_MS = 1000,
+    LAST_TRY_ELSEWHERE_MS = 64000, /* of a call that was proved from another instruction: rarely is
+                                      there more to be found, and each try is ten reads */
     ASK_AGAIN_MS = 1000,
 };
 
@@ -163,8 +165,9 @@ static void prove(struct verify *verify, struct edge *edge, const struct call *c
         return;
     }
     edge->try_ns = now_ns + edge->pause_ns;
-    edge->pause_ns =
-        edge->pause_ns * 2 < LAST_TRY_MS * NS_PER_MS ? edge->pause_ns * 2 : LAST_TRY_MS * NS_PER_MS;
+    bool is_elsewhere = edge->proved_offset != WITNESS_NOWHERE;
+    uint64_t last_ns = (is_elsewhere ? LAST_TRY_ELSEWHERE_MS : LAST_TRY_MS) * NS_PER_MS;
+    edge->pause_ns = edge->pause_ns * 2 < last_ns ? edge->pause_ns * 2 : last_ns;
     witness_ask(verify->runtime, verify->codes, &call->caller, &call->callee, now_ns, &told);
     if (told.version != 0) {
         note_version(verify, call, told.version);
