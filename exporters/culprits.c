@@ -112,7 +112,7 @@ const struct culprit *culprits_of(const struct culprits *culprits, struct thread
                                   size_t *count_out) {
     size_t first = culprits->first[waiter.id];
     *count_out = culprits->first[waiter.id + 1] - first;
-    return culprits->rows + first;
+    return *count_out > 0 ? culprits->rows + first : NULL;
 }
 
 /* ---- words ---- */
