@@ -30,7 +30,7 @@ struct culprits {
 enum status culprits_find(const struct trace *trace, struct culprits *out) MUST_CHECK;
 void culprits_free(struct culprits *culprits);
 
-/* The rows of one waiter. */
+/* The rows of one waiter; NULL if it has none. */
 const struct culprit *culprits_of(const struct culprits *culprits, struct thread_ref waiter,
                                   size_t *count_out);
 
