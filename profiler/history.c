@@ -4,10 +4,15 @@
 
 #include "profiler/base/arena.h"
 
+void history_deinit(struct history *history) {
+    free(history->raw);
+    free(history->stacks);
+    *history = (struct history){0};
+}
+
 void histories_deinit(struct histories *histories) {
     for (size_t i = 0; i < histories->count; i++) {
-        free(histories->all[i].raw);
-        free(histories->all[i].stacks);
+        history_deinit(&histories->all[i]);
     }
     free(histories->all);
     *histories = (struct histories){0};

@@ -45,6 +45,8 @@ const struct history *history_find(const struct histories *histories,
 void history_set(struct history *history, size_t depth, const struct raw_frame *raw,
                  struct stack_id stack);
 void history_clear(struct history *history);
+/* Accepts a zeroed one. */
+void history_deinit(struct history *history);
 
 /* Whether a frame is what the history has at that depth. */
 bool history_has(const struct history *history, size_t depth, const struct raw_frame *raw);

@@ -18,6 +18,7 @@ struct resolve {
     bool is_trusting;     /* resolve_trust */
     bool hides_collector; /* resolve_hide_collector */
     struct histories histories;
+    struct history again; /* of the stack that is judged once more */
     struct shortcuts *shortcuts;
 };
 
@@ -38,6 +39,8 @@ struct climb {
     size_t part_count;
     size_t count; /* of all frames */
     struct history *history;
+    size_t bridged;     /* so many frames from the root are behind a bridge; 0: there is none */
+    size_t standing;    /* and so many below it are as they were read */
     bool is_cut;        /* there was something above it */
     bool is_remembered; /* it goes into the history */
     size_t collected;   /* the collector is above so many frames; SIZE_MAX: above none */
@@ -325,8 +328,9 @@ static void miss(struct climb *climb, size_t depth, const struct step *step,
 
 /* ---- what stood in a gap ---- */
 
-/* Whether the frame at `depth` was left by the time it was copied, and one below it as well: what
- * lies below it then need not be what did when it was the newest, or under it. Without a proof of
+/* Whether the frame at `depth` or its caller was left by the time it was copied, or the caller is
+ * where it calls nobody: what lies below it then need not be what did when it was the newest, or
+ * under it. Without a proof of
  * that nothing is bridged: a call that is merely not known yet is not to become another one. */
 static bool is_gap(struct climb *climb, size_t depth, const struct step *step,
                    const struct step *next) {
@@ -334,7 +338,7 @@ static bool is_gap(struct climb *climb, size_t depth, const struct step *step,
     struct caller caller = caller_of(step);
     struct caller callee = caller_of(next);
     bool is_under = depth + 1 < climb->count; /* there is a frame above it, which it called once */
-    return frame_at_depth(climb, depth)->is_left ||
+    return frame_at_depth(climb, depth)->is_left || frame_at_depth(climb, depth - 1)->is_left ||
            verify_is_alone(verify, &caller, climb->now_ns) ||
            (is_under && verify_is_alone(verify, &callee, climb->now_ns));
 }
@@ -342,6 +346,19 @@ static bool is_gap(struct climb *climb, size_t depth, const struct step *step,
 static uint64_t code_at(const void *context, size_t depth) {
     const struct climb *climb = context;
     return frame_at_depth(climb, depth)->code;
+}
+
+/* Puts the callings of a bridge onto the stack, in the place of as many frames that were read. */
+static void cross(struct climb *climb, const struct bridge *bridge) {
+    struct history *history = climb->history;
+    climb->resolved.flags |= SAMPLE_INFERRED;
+    climb->resolved.stack = bridge->depth > 0 ? history->stacks[bridge->depth - 1] : history->base;
+    for (size_t i = 0; i < bridge->count; i++) {
+        climb->resolved.stack = trace_intern_stack(climb->resolve->trace, climb->resolved.stack,
+                                                   bridge->callings[i].frame);
+        history_set(history, bridge->depth + i, frame_at_depth(climb, bridge->depth + i),
+                    climb->resolved.stack);
+    }
 }
 
 /* `next`, at `depth`, is not what the frame below it called. Puts what was below it when the newest
@@ -352,17 +369,13 @@ static bool bridge_gap(struct climb *climb, size_t depth, const struct step *ste
     struct bridge bridge;
     if (!climb->is_remembered || next->known == NULL || !is_gap(climb, depth, step, next) ||
         !bridge_find(resolve->verify, resolve->codes, next->known, depth, code_at, climb,
-                     climb->now_ns, &bridge)) {
+                     climb->now_ns, &bridge) ||
+        bridge.depth < climb->bridged) {
         return false;
     }
-    climb->is_remembered = false;
-    climb->resolved.flags |= SAMPLE_INFERRED;
-    climb->resolved.stack =
-        bridge.depth > 0 ? climb->history->stacks[bridge.depth - 1] : climb->history->base;
-    for (size_t i = 0; i < bridge.count; i++) {
-        climb->resolved.stack =
-            trace_intern_stack(resolve->trace, climb->resolved.stack, bridge.callings[i].frame);
-    }
+    climb->standing = climb->bridged == 0 ? bridge.depth : climb->standing;
+    climb->bridged = depth;
+    cross(climb, &bridge);
     return true;
 }
 
@@ -434,6 +447,9 @@ static void climb_all(struct climb *climb) {
     }
     climb->history->count = depth;
     climb_from(climb, depth);
+    if (climb->bridged > 0 && climb->history->count > climb->standing) {
+        climb->history->count = climb->standing;
+    }
 }
 
 /* Frames below the collector are those of the history, those above it, finalizers, are on other
@@ -518,6 +534,43 @@ struct resolved resolve_stack(struct resolve *resolve, const struct raw_look *lo
     return resolve_stack_on(resolve, look, thread, (struct stack_id){0}, now_ns);
 }
 
+/* Whether what a frame ran is known to be what it was when the frame was read. */
+static bool is_as_it_was(struct codes *codes, const struct raw_frame *frame, uint64_t taken_ns,
+                         uint64_t now_ns) {
+    const struct known *known = frame->code == 0
+                                    ? codes_find_instruction(codes, frame->position, now_ns)
+                                    : codes_find(codes, frame->code, now_ns);
+    return known != NULL && known->learned_ns <= taken_ns;
+}
+
+struct resolved resolve_again(struct resolve *resolve, const struct raw_look *look,
+                              const struct raw_thread *thread, struct stack_id base,
+                              uint64_t taken_ns, uint64_t now_ns) {
+    const struct resolved nothing = {.stack = base, .flags = SAMPLE_UNVERIFIED};
+    struct climb climb = {
+        .resolve = resolve,
+        .history = &resolve->again,
+        .is_remembered = true,
+        .now_ns = now_ns,
+        .resolved.stack = base,
+    };
+    if (!lay_out(&climb, look, thread) || climb.part_count != 1 || climb.count == 0) {
+        return nothing;
+    }
+    for (size_t i = 0; i < climb.count; i++) {
+        if (!is_as_it_was(resolve->codes, &look->frames[thread->first_frame + i], taken_ns,
+                          now_ns)) {
+            return nothing;
+        }
+    }
+    history_clear(climb.history);
+    climb.history->base = base;
+    note_collector(&climb, thread);
+    climb_all(&climb);
+    put_collector(&climb, climb.count - 1);
+    return climb.resolved;
+}
+
 struct function_id resolve_function(struct resolve *resolve, uint64_t code, uint64_t now_ns) {
     const struct known *known = codes_find(resolve->codes, code, now_ns);
     return known != NULL ? known->function : (struct function_id){0};
@@ -582,6 +635,7 @@ void resolve_destroy(struct resolve *resolve) {
         return;
     }
     histories_deinit(&resolve->histories);
+    history_deinit(&resolve->again);
     shortcuts_destroy(resolve->shortcuts);
     verify_destroy(resolve->verify);
     codes_destroy(resolve->codes);

@@ -50,6 +50,12 @@ struct resolved resolve_stack(struct resolve *resolve, const struct raw_look *lo
 struct resolved resolve_stack_on(struct resolve *resolve, const struct raw_look *look,
                                  const struct raw_thread *thread, struct stack_id base,
                                  uint64_t now_ns);
+/* Judges a stack that was read at `taken_ns` and could not be verified then once more, by what has
+ * been learned of its calls since: SAMPLE_UNVERIFIED is among the flags if it still cannot. `look`
+ * has the frames of that thread as they were resolved then, and nothing is learned from them. */
+struct resolved resolve_again(struct resolve *resolve, const struct raw_look *look,
+                              const struct raw_thread *thread, struct stack_id base,
+                              uint64_t taken_ns, uint64_t now_ns);
 /* The function whose code object is at an address; 0 if there is none. */
 struct function_id resolve_function(struct resolve *resolve, uint64_t code, uint64_t now_ns);
 /* The same, but 0 for one that is none of the program's, which no stack shows. */

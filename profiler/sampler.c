@@ -16,6 +16,11 @@ enum {
     SEEK_MS = 5, /* a child may live for no more than 50 ms */
     HOUSEKEEPING_MS = 50,
     OVER_MS = 5,
+    /* How long a sample is held that may be verified yet: seconds, unless somebody looks on. At
+     * high rates what is new is soon known. */
+    HOLD_MS = 2000,
+    HOLD_LIVE_MS = 250,
+    HOLD_FROM_US = 50,     /* between ticks */
     AHEAD_WITHIN_US = 200, /* looks taken at once are told to be spread over no more than that */
 };
 
@@ -81,6 +86,9 @@ static enum status tick(struct sampler *sampler, uint64_t now_ns) {
     run->last_tick_ns = now_ns;
     enum status status = family_look(&sampler->family, now_ns);
     if (status == STATUS_OK) {
+        status = target_release(run, now_ns, false);
+    }
+    if (status == STATUS_OK) {
         finish_tick(sampler, now_ns);
         schedule_note(&sampler->schedule, run->looks, clock_monotonic_ns() - now_ns);
         family_meet(&sampler->family, now_ns);
@@ -110,10 +118,12 @@ static void change_rate(struct sampler *sampler, uint64_t now_ns) {
 }
 
 /* What need not happen in every tick. */
-static void keep_house(struct sampler *sampler, uint64_t now_ns) {
+static enum status keep_house(struct sampler *sampler, uint64_t now_ns) {
     const struct sampler_plan *plan = sampler->run.plan;
+    enum status status = STATUS_OK;
     if (signals_take_write() && plan->write_now != NULL) {
         family_tell_waits(&sampler->family);
+        status = target_release(&sampler->run, now_ns, true);
         plan->write_now(plan->context);
     }
     if (now_ns >= sampler->housekeeping_ns) {
@@ -122,6 +132,7 @@ static void keep_house(struct sampler *sampler, uint64_t now_ns) {
         change_rate(sampler, now_ns);
         family_keep_house(&sampler->family, now_ns);
     }
+    return status;
 }
 
 /* Asked now and then: a look at a target that has ended fails by itself. */
@@ -148,18 +159,27 @@ static enum status sample_until_end(struct sampler *sampler, enum sampler_end *e
         }
         *end_out = END_TARGET;
         enum status status = tick(sampler, now_ns);
+        if (status == STATUS_OK) {
+            status = keep_house(sampler, now_ns);
+        }
         if (status != STATUS_OK) {
             return status;
         }
-        keep_house(sampler, now_ns);
         if (is_over(sampler, now_ns)) {
             return STATUS_OK;
         }
     }
 }
 
+static struct appeals *hear_appeals(const struct sampler_plan *plan) {
+    uint64_t hold_ms = plan->wishes != NULL ? HOLD_LIVE_MS : HOLD_MS;
+    bool is_slow = plan->interval_ns >= HOLD_FROM_US * NS_PER_US;
+    return is_slow && !plan->is_blocking ? appeals_create(hold_ms * NS_PER_MS) : NULL;
+}
+
 static void begin(struct sampler *sampler) {
     struct run *run = &sampler->run;
+    run->appeals = hear_appeals(run->plan);
     run->start_ns = clock_monotonic_ns();
     run->last_tick_ns = run->start_ns;
     run->trace->run.start_wall_ns = clock_wall_ns();
@@ -188,12 +208,15 @@ enum status sampler_run(const struct process *process, struct trace *trace,
         }
         begin(&sampler);
         status = sample_until_end(&sampler, end_out);
+        enum status told = target_release(&sampler.run, clock_monotonic_ns(), true);
+        status = status == STATUS_OK ? told : status;
         if (*end_out != END_TARGET) {
             family_read_names(&sampler.family, clock_monotonic_ns());
         }
     }
     family_tell_waits(&sampler.family);
     family_close(&sampler.family);
+    appeals_destroy(sampler.run.appeals);
     dwell_destroy(sampler.run.dwell);
     note_cost(&sampler);
     return status;

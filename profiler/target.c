@@ -5,6 +5,12 @@
 #include "profiler/waiting.h"
 #include "target-runtime/join.h"
 
+enum {
+    /* Where there is time: so many looks at once, for a call that was not known may still be on. */
+    REVIEWS = 4,
+    REVIEW_FROM_US = 100, /* between ticks */
+};
+
 void target_init(struct target *target, struct run *run, const struct process *process) {
     *target = (struct target){.run = run, .process = process};
 }
@@ -103,6 +109,9 @@ bool target_is_attached(const struct target *target) {
 void target_detach(struct target *target) {
     target->run->read_calls += target->session.memory.calls;
     target->run->read_bytes += target->session.memory.bytes;
+    if (target->run->appeals != NULL) {
+        appeals_settle(target->run->appeals, target->session.resolve, clock_monotonic_ns());
+    }
     native_destroy(target->native);
     waiting_destroy(target->waiting);
     roster_destroy(target->roster);
@@ -166,17 +175,14 @@ void target_rehearse(struct target *target, int looks, uint64_t pause_ns) {
 
 /* ---- one look ---- */
 
-static void count_sample(struct health *health, const struct sample *sample) {
-    health->samples++;
-    health->unverified += (sample->flags & SAMPLE_UNVERIFIED) != 0;
-    health->truncated += (sample->flags & SAMPLE_TRUNCATED) != 0;
-}
-
-enum status target_push(struct run *run, const struct sample *sample) {
+static enum status tell(struct run *run, const struct sample *sample) {
+    struct health *health = &run->trace->health;
     enum status status = STATUS_OK;
     bool counts = mode_keeps(run->plan->mode, sample->state);
     if (counts) {
-        count_sample(&run->trace->health, sample);
+        health->samples++;
+        health->unverified += (sample->flags & SAMPLE_UNVERIFIED) != 0;
+        health->truncated += (sample->flags & SAMPLE_TRUNCATED) != 0;
     }
     for (size_t i = 0; i < run->plan->sink_count && status == STATUS_OK; i++) {
         const struct sink *sink = &run->plan->sinks[i];
@@ -187,31 +193,63 @@ enum status target_push(struct run *run, const struct sample *sample) {
     return status;
 }
 
-/* The stack to show of a thread: all of it, or by task. */
+enum status target_release(struct run *run, uint64_t now_ns, bool is_last) {
+    enum status status = STATUS_OK;
+    struct sample sample;
+    while (status == STATUS_OK && run->appeals != NULL &&
+           appeals_take(run->appeals, now_ns, is_last, &sample)) {
+        status = tell(run, &sample);
+    }
+    return status;
+}
+
+/* Samples are told in order: the same goes for one that cannot be held. */
+static enum status push(struct run *run, const struct sample *sample,
+                        const struct evidence *evidence) {
+    uint64_t now_ns = run->start_ns + sample->time_ns;
+    run->pushed += mode_keeps(run->plan->mode, sample->state);
+    if (run->appeals != NULL && appeals_hold(run->appeals, sample, evidence, now_ns)) {
+        return STATUS_OK;
+    }
+    enum status status = target_release(run, now_ns, true);
+    return status == STATUS_OK ? tell(run, sample) : status;
+}
+
+enum status target_push(struct run *run, const struct sample *sample) {
+    const struct evidence none = {0};
+    return push(run, sample, &none);
+}
+
+/* The stack to show of a thread: all of it, or by task. `part_out` and `evidence` are what it was
+ * made of, if it can be judged again. */
 static struct resolved resolve_thread(struct target *target, const struct raw_look *look,
                                       const struct raw_thread *thread, struct member member,
-                                      uint64_t now_ns) {
+                                      uint64_t now_ns, struct placed *placed,
+                                      struct evidence *evidence) {
     struct resolve *resolve = target->session.resolve;
-    struct placed placed;
+    *evidence = (struct evidence){.resolve = resolve, .look = look, .taken_ns = now_ns};
     if (target->native != NULL) {
         uint32_t tid = trace_thread(target->run->trace, member.thread)->tid;
         struct resolved native = native_stack(target->native, look,
                                               (size_t)(thread - look->threads), (pid_t)tid, now_ns);
         if (target->placing != NULL) {
-            placing_place(target->placing, look, thread, member.thread, now_ns, &placed);
-            native.stack = placing_put(target->placing, native.stack, &placed);
+            placing_place(target->placing, look, thread, member.thread, now_ns, placed);
+            native.stack = placing_put(target->placing, native.stack, placed);
         }
         return native;
     }
     if (target->placing == NULL) {
+        evidence->thread = thread;
         return resolve_stack(resolve, look, thread, now_ns);
     }
-    placing_place(target->placing, look, thread, member.thread, now_ns, &placed);
-    if (placed.part.frame_count == 0) {
-        return (struct resolved){.stack = placed.base};
+    placing_place(target->placing, look, thread, member.thread, now_ns, placed);
+    if (placed->part.frame_count == 0) {
+        return (struct resolved){.stack = placed->base};
     }
-    struct resolved resolved = resolve_stack_on(resolve, look, &placed.part, placed.base, now_ns);
-    resolved.doubt_depth += placed.below;
+    evidence->thread = &placed->part;
+    evidence->base = placed->base;
+    struct resolved resolved = resolve_stack_on(resolve, look, &placed->part, placed->base, now_ns);
+    resolved.doubt_depth += placed->below;
     return resolved;
 }
 
@@ -240,13 +278,17 @@ static enum status take_thread(struct target *target, const struct raw_look *loo
     }
     uint32_t state =
         activity_state(target->activity, look, thread, member.tid, now_ns, run->elapsed_ns);
-    struct resolved resolved = resolve_thread(target, look, thread, member, now_ns);
+    struct placed placed;
+    struct evidence evidence;
+    struct resolved resolved =
+        resolve_thread(target, look, thread, member, now_ns, &placed, &evidence);
     if (resolved.stack.id == 0) {
         health->lost++;
         return STATUS_OK;
     }
     if (resolved.has_doubts) {
         join_doubt(target->session.walk, look, thread, resolved.doubt_depth);
+        target->is_puzzled |= (resolved.flags & SAMPLE_UNVERIFIED) != 0;
     }
     struct sample sample = {
         .time_ns = now_ns - run->start_ns,
@@ -257,11 +299,11 @@ static enum status take_thread(struct target *target, const struct raw_look *loo
         .state = state,
     };
     session_note(&target->session, run->trace);
-    return target_push(run, &sample);
+    return push(run, &sample, &evidence);
 }
 
 static enum status take_look(struct target *target, const struct raw_look *look, uint64_t now_ns) {
-    uint64_t samples_before = target->run->trace->health.samples;
+    uint64_t pushed_before = target->run->pushed;
     enum status status = resolve_check(target->session.resolve, look, now_ns);
     roster_meet(target->roster, look, now_ns);
     for (size_t i = 0; i < look->thread_count && status == STATUS_OK; i++) {
@@ -270,7 +312,7 @@ static enum status take_look(struct target *target, const struct raw_look *look,
     if (status == STATUS_OK && target->waiting != NULL) {
         status = waiting_look(target->waiting, look, now_ns);
     }
-    target->look_samples = target->run->trace->health.samples - samples_before;
+    target->look_samples = target->run->pushed - pushed_before;
     return status;
 }
 
@@ -319,7 +361,13 @@ enum status target_look(struct target *target, uint64_t now_ns) {
     if (status == STATUS_OK && walk_left(target->session.walk) > 0) {
         return take_looks(target, look, now_ns);
     }
-    return status == STATUS_OK ? take_look(target, look, now_ns) : status;
+    target->is_puzzled = false;
+    status = status == STATUS_OK ? take_look(target, look, now_ns) : status;
+    if (status == STATUS_OK && target->is_puzzled &&
+        run->plan->interval_ns >= REVIEW_FROM_US * NS_PER_US) {
+        target_rehearse(target, REVIEWS, 0);
+    }
+    return status;
 }
 
 /* ---- all tasks ---- */

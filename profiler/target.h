@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "profiler/activity.h"
+#include "profiler/appeals.h"
 #include "profiler/base/status.h"
 #include "profiler/model/trace.h"
 #include "profiler/native.h"
@@ -34,6 +35,8 @@ struct run {
     uint64_t stopper_cpu_ns;
     uint64_t read_calls;
     uint64_t read_bytes;
+    uint64_t pushed;           /* samples that count in the mode of the run */
+    struct appeals *appeals;   /* samples that are held; NULL: none will be */
     struct dwell *dwell;       /* NULL unless tasks that wait are shown */
     struct symbols_memo *memo; /* of the files that targets have mapped */
 };
@@ -50,10 +53,13 @@ struct target {
     struct stopper stopper;        /* zeroed unless the plan is blocking or native */
     struct native *native;         /* NULL unless it is attached and the plan is native */
     uint64_t look_samples;         /* that the last look gave */
+    bool is_puzzled;               /* by a call of which nothing but standing still can speak */
 };
 
-/* Counts a sample, and hands it to the sinks of the plan. */
+/* Counts a sample, and hands it to the sinks of the plan, or holds it (appeals.h). */
 enum status target_push(struct run *run, const struct sample *sample) MUST_CHECK;
+/* Hands over what need not be held any longer; with `is_last`, all there is. */
+enum status target_release(struct run *run, uint64_t now_ns, bool is_last) MUST_CHECK;
 
 /* Not attached yet. It must not move until it is closed. */
 void target_init(struct target *target, struct run *run, const struct process *process);
