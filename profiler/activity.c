@@ -13,9 +13,7 @@ enum {
     REST_MS = 8,      /* and no longer */
     AWAKE_US = 250,   /* so long whoever was found awake is believed to be, and no question asked */
     MUTE_MS = 100,    /* so long nobody asks where there was no answer */
-    /* The account of a thread that runs lags behind by a tick of the kernel's scheduler, of which
-     * there are 100 to 1000 a second. */
-    LAG_MS = 12,
+    LAG_MORE_MS = 1,  /* than a tick of the kernel's scheduler: by so much an account lags behind */
     FILES_OF_A_TASK = 2,
     KEPT_MAX = 4096,
 };
@@ -37,6 +35,7 @@ struct doer {
     /* Time that it has run by the kernel's account and was not seen running, or (negative) the
      * other way round. */
     int64_t credit_ns;
+    int64_t lag_ns; /* by which the account of one who runs may be behind */
 };
 
 struct activity {
@@ -90,6 +89,9 @@ static struct doer *doer_of(struct activity *activity, const struct raw_thread *
     if (thread->is_new || doer->serial != thread->serial || doer->task.tid != (pid_t)tid) {
         forget(activity, doer);
         doer->serial = thread->serial;
+        doer->lag_ns = (int64_t)(clock_tick_ns() + LAG_MORE_MS * NS_PER_MS);
+        /* Where many live shortly, what is believed too soon is as much as what is not. */
+        doer->credit_ns = -doer->lag_ns / 2;
         doer->task = task_of(activity->pid, (pid_t)tid, activity->kept < activity->kept_most);
         activity->kept += doer->task.is_kept;
     }
@@ -125,7 +127,7 @@ static bool take_times(struct doer *doer) {
 
 /* Whether a thread that is not asleep is on a CPU: yes, as long as the account covers it. */
 static bool is_on_cpu(struct doer *doer, uint64_t elapsed_ns) {
-    int64_t lag_ns = (int64_t)(LAG_MS * NS_PER_MS + elapsed_ns);
+    int64_t lag_ns = doer->lag_ns + (int64_t)elapsed_ns;
     doer->credit_ns = doer->credit_ns > lag_ns ? lag_ns : doer->credit_ns;
     bool is_covered = !doer->has_times || doer->credit_ns - (int64_t)elapsed_ns >= -lag_ns;
     doer->credit_ns -= is_covered && doer->has_times ? (int64_t)elapsed_ns : 0;

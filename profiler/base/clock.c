@@ -23,6 +23,14 @@ uint64_t clock_cpu_ns(void) {
     return read_clock(CLOCK_PROCESS_CPUTIME_ID);
 }
 
+uint64_t clock_tick_ns(void) {
+    struct timespec tick = {0};
+    int result = clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+    assert(result == 0);
+    (void)result;
+    return (uint64_t)tick.tv_sec * NS_PER_S + (uint64_t)tick.tv_nsec;
+}
+
 void clock_sleep_until_ns(uint64_t deadline_ns) {
     struct timespec deadline = {.tv_sec = (time_t)(deadline_ns / NS_PER_S),
                                 .tv_nsec = (long)(deadline_ns % NS_PER_S)};
