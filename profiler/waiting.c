@@ -117,7 +117,9 @@ static void keep_notes(struct reading *reading, const struct task_reading *read)
 }
 
 /* Where a task waits: in its newest coroutine that is the program's own, else in its newest. It
- * waits there for the coroutine after that, or for what the last one awaits. */
+ * waits there for the coroutine after that, or for what the last one awaits. One that comes after
+ * the last was freed has its address, as a rule: what only passes on a future (asyncio.sleep,
+ * Event.wait, Queue.get) is told apart by that, which is freed after the next one was made. */
 static void find_place(const struct trace *trace, const struct task_look *look,
                        struct waiter *waiter) {
     const struct raw_task *task = &look->tasks[0];
@@ -133,7 +135,7 @@ static void find_place(const struct trace *trace, const struct task_look *look,
         }
         if (is_own || waiter->place.id == 0) {
             waiter->place = stack->frame;
-            waiter->what = after < task->frame_count ? frames[after].at : task->awaited;
+            waiter->what = after + 1 < task->frame_count ? frames[after].at : task->awaited;
         }
         if (is_own) {
             break;
