@@ -310,8 +310,8 @@ struct stack_id placing_task(struct placing *placing, const struct task_look *lo
 struct stack_id placing_waiting(struct placing *placing, const struct task_look *look,
                                 const struct raw_task *task, uint64_t now_ns) {
     struct stack_id base = placing_task(placing, look, task, now_ns);
-    return resolve_awaits(placing->session->resolve, look->frames + task->first_frame,
-                          task->frame_count, base, now_ns)
+    return resolve_newest_awaits(placing->session->resolve, look->frames + task->first_frame,
+                                 task->frame_count, base, now_ns)
         .stack;
 }
 

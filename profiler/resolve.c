@@ -596,6 +596,20 @@ struct resolved resolve_awaits(struct resolve *resolve, const struct raw_frame *
     return climb.resolved;
 }
 
+struct resolved resolve_newest_awaits(struct resolve *resolve, const struct raw_frame *frames,
+                                      size_t count, struct stack_id base, uint64_t now_ns) {
+    struct resolved resolved = resolve_awaits(resolve, frames, count, base, now_ns);
+    if (count > 0 && (resolved.flags & SAMPLE_UNVERIFIED) == 0) {
+        struct climb climb = {.resolve = resolve, .now_ns = now_ns, .resolved = resolved};
+        struct step step = step_of(&climb, &frames[count - 1], 0);
+        if (step.known != NULL) {
+            end_with(&climb, &step);
+        }
+        resolved = climb.resolved;
+    }
+    return resolved;
+}
+
 /* ---- life ---- */
 
 void resolve_trust(struct resolve *resolve, bool is_trusted) {

@@ -65,6 +65,10 @@ struct function_id resolve_shown_function(struct resolve *resolve, uint64_t code
  * what could not be read of them. */
 struct resolved resolve_awaits(struct resolve *resolve, const struct raw_frame *frames,
                                size_t count, struct stack_id base, uint64_t now_ns);
+/* The same of those that nothing stands on: with the newest one's instruction, if these are listed.
+ */
+struct resolved resolve_newest_awaits(struct resolve *resolve, const struct raw_frame *frames,
+                                      size_t count, struct stack_id base, uint64_t now_ns);
 
 /* How the stack came about that was resolved last of this thread: for each frame of the look,
  * oldest first, the stack as it was with that frame on it (the same as before for one that is

@@ -148,7 +148,8 @@ static void find_place(const struct trace *trace, const struct task_look *look,
 static struct waiter waiter_of(struct waiting *waiting, const struct task_look *look,
                                uint64_t now_ns) {
     const struct raw_task *task = &look->tasks[0];
-    struct waiter waiter = {.ident = task->loop_ident};
+    struct waiter waiter = {.ident = task->loop_ident,
+                            .state = task->has_exception ? STATE_EXCEPTION : 0};
     if (!task->is_running) {
         waiter.stack = placing_waiting(waiting->placing, look, task, now_ns);
         find_place(waiting->run->trace, look, &waiter);
@@ -381,7 +382,7 @@ static enum status give_samples(struct waiting *waiting, const struct raw_look *
             .flags = trace_stack_is_unverified(run->trace, waiting->waiters[i].stack)
                          ? SAMPLE_UNVERIFIED
                          : 0,
-            .state = STATE_WAITING,
+            .state = STATE_WAITING | waiting->waiters[i].state,
         };
         if (sample.thread.id != 0) {
             status = target_push(run, &sample);

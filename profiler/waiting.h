@@ -30,6 +30,7 @@ struct waiter {
     uint64_t what;  /* for that: as in dwell_wait */
     uint64_t ident; /* threading.get_ident() of the thread that will go on with it; 0 unknown */
     struct stack_id stack; /* not 0 */
+    uint32_t state;        /* enum sample_state, beside WAITING */
 };
 
 /* Somebody who waits in this tick; `wait` is its own, from its first sight to its end. */

@@ -63,7 +63,7 @@ static enum status copy_generator(struct copy *copy, struct remote object, uint6
     const struct layout *layout = copy->layout;
     bool has_frame_object = layout->frame_chain == FRAME_CHAIN_OBJECTS;
     uint32_t end = has_frame_object
-                       ? largest(end_of(layout, LAYOUT_generator_frame),
+                       ? largest(end_of(layout, LAYOUT_generator_exc_state),
                                  end_of(layout, LAYOUT_generator_running))
                        : LAYOUT_AT(layout, generator, iframe) + LAYOUT_AT(layout, locals, slots);
     if (end > OBJECT_BYTES) {
@@ -241,6 +241,8 @@ enum status coroutine_read(const struct runtime *runtime, struct remote object,
     if (status != STATUS_OK) {
         return status == STATUS_NOT_MAPPED ? STATUS_TORN : status;
     }
+    out->handled =
+        load_remote(GENERATOR_FIELD(&copy, exc_state) + LAYOUT_AT(copy.layout, exc_item, value));
     if (frame_at != 0) {
         out->frame = frame_decode(copy.layout, &copy.frame, &ignored);
         out->frame.at = frame_at;

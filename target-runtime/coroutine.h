@@ -18,6 +18,8 @@ struct coroutine {
     enum coroutine_state state;
     struct raw_frame frame; /* unless it has ended; where it stands is only known unless it runs */
     struct remote awaited;  /* COROUTINE_AWAITING: borrowed from its value stack */
+    struct remote
+        handled; /* the exception, or its class (-3.10), whose handler it is in; or None */
 };
 
 /* Reads the generator at `object` (KIND_GENERATOR). TORN when it cannot be one. */

@@ -91,6 +91,7 @@
     X(generator, running, 1, OPTIONAL)                                                             \
     X(generator, state, 1, OPTIONAL)                                                               \
     X(generator, iframe, 8, OPTIONAL)                                                              \
+    X(generator, exc_state, 8, REQUIRED)                                                           \
     /* PyCodeObject */                                                                             \
     X(code, argcount, 4, REQUIRED)                                                                 \
     X(code, names, 8, REQUIRED)                                                                    \

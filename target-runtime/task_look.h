@@ -19,6 +19,7 @@ struct raw_task {
     uint64_t awaited;    /* the object that its innermost coroutine waits for; 0: none */
     bool is_running;     /* its frames are on a thread's stack */
     bool is_created;     /* it has not begun */
+    bool has_exception;  /* one of its coroutines is in a handler; unless it runs */
     bool is_confirmed;
     size_t name_at; /* into task_look.texts */
     size_t name_length;

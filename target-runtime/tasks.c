@@ -131,14 +131,30 @@ static uint64_t ident_of_loop(struct tasks *tasks, struct remote loop) {
     return tasks->loop.ident;
 }
 
+/* Whether a coroutine is in a handler: it keeps NULL else, or None once it has left one (-3.11). */
+static enum status is_in_handler(struct tasks *tasks, const struct coroutine *coroutine,
+                                 bool *out) {
+    enum object_kind kind = KIND_NONE;
+    enum status status = coroutine->handled.addr != 0
+                             ? task_reader_kind(&tasks->reader, coroutine->handled, &kind)
+                             : STATUS_OK;
+    *out = kind != KIND_NONE && kind != KIND_UNREADABLE;
+    return status;
+}
+
 /* One coroutine of the chain; where it leads is in `*object`, NULL at the end. */
 static enum status follow_coroutine(struct tasks *tasks, struct raw_task *task, bool is_root,
                                     struct remote *object) {
     struct coroutine coroutine;
+    bool has_exception = false;
     enum status status = coroutine_read(&tasks->reader.runtime, *object, &coroutine);
+    if (status == STATUS_OK) {
+        status = is_in_handler(tasks, &coroutine, &has_exception);
+    }
     if (status != STATUS_OK) {
         return status;
     }
+    task->has_exception = task->has_exception || has_exception;
     if (is_root) {
         task->root_frame = coroutine.frame.at;
         task->root_code = coroutine.frame.code;

@@ -65,6 +65,7 @@ const struct layout layout_py3_10 = {
             [LAYOUT_frame_object_stack_depth] = LAYOUT_PLACE(80),
             /* PyGenObject, Include/genobject.h */
             [LAYOUT_generator_frame] = LAYOUT_PLACE(16),
+            [LAYOUT_generator_exc_state] = LAYOUT_PLACE(56),
             /* PyCodeObject, Include/cpython/code.h */
             [LAYOUT_code_argcount] = LAYOUT_PLACE(16),
             [LAYOUT_code_names] = LAYOUT_PLACE(64),

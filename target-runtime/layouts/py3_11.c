@@ -68,6 +68,7 @@ const struct layout layout_py3_11 = {
             /* PyGenObject, Include/cpython/genobject.h */
             [LAYOUT_generator_state] = LAYOUT_PLACE(75),
             [LAYOUT_generator_iframe] = LAYOUT_PLACE(80),
+            [LAYOUT_generator_exc_state] = LAYOUT_PLACE(48),
             [LAYOUT_frame_function] = LAYOUT_PLACE(0),
             [LAYOUT_locals_slots] = LAYOUT_PLACE(72),
             /* PyCodeObject, Include/cpython/code.h */

@@ -70,6 +70,7 @@ const struct layout layout_py3_12 = {
             /* PyGenObject, Include/cpython/genobject.h */
             [LAYOUT_generator_state] = LAYOUT_PLACE(67),
             [LAYOUT_generator_iframe] = LAYOUT_PLACE(72),
+            [LAYOUT_generator_exc_state] = LAYOUT_PLACE(40),
             /* PyCodeObject, Include/cpython/code.h */
             [LAYOUT_code_argcount] = LAYOUT_PLACE(52),
             [LAYOUT_code_names] = LAYOUT_PLACE(32),

@@ -50,6 +50,7 @@
     /* PyGenObject, Include/internal/pycore_interpframe_structs.h */                               \
     X(generator_state, 67, 83, UNPUBLISHED)                                                        \
     X(generator_iframe, 72, 88, UNPUBLISHED)                                                       \
+    X(generator_exc_state, 40, 56, UNPUBLISHED)                                                    \
     /* PyCodeObject, Include/cpython/code.h */                                                     \
     X(code_argcount, 52, 68, 360)                                                                  \
     X(code_names, 32, 48, UNPUBLISHED)                                                             \

@@ -63,6 +63,7 @@ const struct layout layout_py3_8 = {
             /* PyGenObject, Include/genobject.h */
             [LAYOUT_generator_frame] = LAYOUT_PLACE(16),
             [LAYOUT_generator_running] = LAYOUT_PLACE(24),
+            [LAYOUT_generator_exc_state] = LAYOUT_PLACE(64),
             /* PyCodeObject, Include/code.h */
             [LAYOUT_code_argcount] = LAYOUT_PLACE(16),
             [LAYOUT_code_names] = LAYOUT_PLACE(64),

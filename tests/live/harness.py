@@ -528,6 +528,11 @@ def three():
     return [found[0], found[len(found) // 2], found[-1]] if len(found) > 2 else found
 
 
+def two():
+    """The one that most have, and the newest."""
+    return [i for i in each_default() if i.minor == 11] + newest()
+
+
 def newest():
     return each_default()[-1:]
 

@@ -143,6 +143,7 @@ static void probe_frame(void) {
     PLACE("locals.slots", _PyInterpreterFrame, localsplus);
     PLACE("generator.state", PyGenObject, gi_frame_state);
     PLACE("generator.iframe", PyGenObject, gi_iframe);
+    PLACE("generator.exc_state", PyGenObject, gi_exc_state);
 #if SINCE(14)
     PLACE("frame.stack_pointer", _PyInterpreterFrame, stackpointer);
 #else
@@ -179,6 +180,7 @@ static void probe_frame(void) {
     PLACE("locals.slots", PyFrameObject, f_localsplus);
     PLACE("frame_object.value_stack", PyFrameObject, f_valuestack);
     PLACE("generator.frame", PyGenObject, gi_frame);
+    PLACE("generator.exc_state", PyGenObject, gi_exc_state);
 #if SINCE(10)
     PLACE("frame_object.stack_depth", PyFrameObject, f_stackdepth);
 #else

@@ -3,10 +3,11 @@
 
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 from harness import (
-    case, each_default, expect, expect_equal, expect_likely, expect_status, main, parse_collapsed, three)
+    case, each_default, expect, expect_equal, expect_likely, expect_status, main, parse_collapsed, three, two)
 
 POINTS = 0.03  # how far a share of the time may be from the truth
 SECONDS = 3
@@ -27,13 +28,12 @@ def delays_of(target):
         for name, tid in target.facts["tids"].items()}
 
 
-@case(over=each_default)
-def who_waited_for_whom(work, interpreter):
-    target = work.target(interpreter, "blame.py")
+def compare_waits(work, target, *options):
+    """(the lines of the profile, the recording)"""
     path, recording = work.out / "p.collapsed", work.out / "p.pyro"
     before, delays = target.ask("TRUTH"), delays_of(target)
     result, stats = work.profile(
-        "attach", target.pid, "--gil-blame", "-r", "1khz", "-d", SECONDS, "-o", path, "-o", recording)
+        "attach", target.pid, "--gil-blame", *options, "-r", "1khz", "-d", SECONDS, "-o", path, "-o", recording)
     after, delays_after = target.ask("TRUTH"), delays_of(target)
     elapsed = after["elapsed"] - before["elapsed"]
     lines = parse_collapsed(path)
@@ -53,10 +53,28 @@ def who_waited_for_whom(work, interpreter):
         report.append(f"{waiter}: found {found:.4f}, wanted {wanted:.4f}, without a CPU {delay:.4f}")
         is_right = is_right and abs(found - wanted) <= allowed
     expect_likely(is_right, *report)
+    return lines, recording
 
+
+@case(over=each_default)
+def who_waited_for_whom(work, interpreter):
+    lines, recording = compare_waits(work, work.target(interpreter, "blame.py"))
     replayed = work.folder / "replayed.collapsed"
     expect_status(work.pyrometer("replay", recording, "--gil-blame", "-o", replayed), 0)
     expect_equal(sorted(map(str, parse_collapsed(replayed))), sorted(map(str, lines)), "from a recording")
+
+
+@case(over=two)
+def tasks_that_waited(work, interpreter):
+    """Who held it did so in its task, if it has one."""
+    lines, _ = compare_waits(work, work.target(interpreter, "blame.py", "tasks"), "--async-aware")
+    seen = Counter()
+    for line in lines:
+        holder = re.match(r"GIL held by (waiter-\d)", line.frames[0].function)
+        functions = [frame.function for frame in line.frames]
+        if holder and any(function.endswith("want") for function in functions):
+            seen[functions[1] == f"<task {holder[1]}>"] += line.count
+    expect_likely(seen[True] > 20 * seen[False], f"of tasks that held it, in their task or not: {seen}", *lines)
 
 
 @case(over=three)

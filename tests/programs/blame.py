@@ -1,9 +1,11 @@
 """One thread holds the GIL for most of the time, in one function; three others want it all along.
 
 Each of those says how long it has waited while the first one held it: from when it would have gone on
-to when it could, as far as that was held. Anything on standard input asks; its end ends us.
+to when it could, as far as that was held. Anything on standard input asks; its end ends us. With an
+argument each of them is a task of asyncio, in a loop of its own.
 """
 
+import asyncio
 import collections
 import os
 import sys
@@ -56,11 +58,20 @@ def want(name):
         waited[name] += held_between(start + NAP, end)
 
 
+def want_in_a_task(name):
+    async def be_task():
+        asyncio.current_task().set_name(name)
+        want(name)
+
+    asyncio.new_event_loop().run_until_complete(be_task())
+
+
 def main():
     names = [f"waiter-{number}" for number in range(3)]
     waited.update(dict.fromkeys(names, 0.0))
     threads = [threading.Thread(target=hold_often, name="holder")]
-    threads += [threading.Thread(target=want, name=name, args=(name,)) for name in names]
+    target = want_in_a_task if len(sys.argv) > 1 else want
+    threads += [threading.Thread(target=target, name=name, args=(name,)) for name in names]
     for thread in threads:
         thread.daemon = True
         thread.start()

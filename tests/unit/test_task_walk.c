@@ -156,6 +156,23 @@ static void see_one_that_runs(struct world *world) {
     assert_int_equal(task->frame_count, 0);
 }
 
+/* In a handler of its outer coroutine; None is what is left of one (-3.11). */
+static void see_one_in_a_handler(struct world *world) {
+    uint64_t exception = make_object(world, make_type(world, "KeyError", 0), ROOM_BYTES);
+    uint64_t none = make_object(world, make_type(world, "NoneType", 0), ROOM_BYTES);
+    uint64_t value = world->outer + LAYOUT_AT(world->python.layout, exc_item, value);
+    const struct {
+        uint64_t handled;
+        bool has_exception;
+    } rows[] = {{0, false}, {exception, true}, {none, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        python_set(&world->python, value, LAYOUT_generator_exc_state, rows[i].handled);
+        const struct raw_task *task = read_one(world, world->task);
+        assert_non_null(task);
+        assert_int_equal(task->has_exception, rows[i].has_exception);
+    }
+}
+
 /* An ended task, and one that was freed. */
 static void see_none(struct world *world) {
     const struct task_layout *row = world->python.layout->tasks;
@@ -287,6 +304,11 @@ static void a_task_that_runs(void **state) {
     over_versions(see_one_that_runs);
 }
 
+static void a_task_in_a_handler(void **state) {
+    (void)state;
+    over_versions(see_one_in_a_handler);
+}
+
 static void no_task(void **state) {
     (void)state;
     over_versions(see_none);
@@ -316,6 +338,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_waiting_task),
         cmocka_unit_test(a_task_that_runs),
+        cmocka_unit_test(a_task_in_a_handler),
         cmocka_unit_test(no_task),
         cmocka_unit_test(the_first_who_waits),
         cmocka_unit_test(what_it_was_made_of),
