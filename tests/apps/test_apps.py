@@ -14,9 +14,10 @@ import packages
 import servers
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "live"))
+from activities import expect_states_and_modes  # noqa: E402
 from harness import (  # noqa: E402
-    Skip, Unsettled, case, children_of, expect, expect_equal, expect_likely, main, parse_collapsed, samples_of,
-    wait_until)
+    PROGRAMS, Skip, Unsettled, case, children_of, expect, expect_equal, expect_likely, main, parse_collapsed,
+    samples_of, wait_until)
 
 SECONDS = 2
 NATIVE_RATE = "200"
@@ -87,6 +88,14 @@ def check_library(work, program, package, function):
 @case()
 def numpy(work):
     check_library(work, "matrix_numpy.py", "numpy", "multiply")
+
+
+@case()
+def modes_with_numpy(work):
+    """It computes without the GIL."""
+    need("numpy")
+    command = [sys.executable, PROGRAMS / "states.py", "numpy"]
+    expect_states_and_modes(work, work.target_of(command, env=packages.environment_of("numpy")))
 
 
 @case()

@@ -3,7 +3,7 @@
 Each kind of activity is a function of its own: spinning, sleeping, computing without the GIL,
 sleeping in a handler, spinning in the handler of a generator, collecting garbage. Anything on
 standard input asks; its end ends us. The clocks are ours: time since the start, and CPU time of this
-thread.
+thread. With the argument "numpy" it is that which computes without the GIL.
 """
 
 import gc
@@ -31,10 +31,25 @@ def sleep(until):
     time.sleep(max(0, until - clock()))
 
 
-def compute(until):
+def digest():
     """hashlib gives the GIL away for what is longer than 2 KiB."""
+    hashlib.sha256(BUFFER).digest()
+
+
+def multiplication():
+    """NumPy does for a product of matrices."""
+    import numpy
+
+    matrix = numpy.random.rand(150, 150)
+    return lambda: matrix @ matrix
+
+
+without_gil = multiplication() if sys.argv[1:] == ["numpy"] else digest
+
+
+def compute(until):
     while clock() < until:
-        hashlib.sha256(BUFFER).digest()
+        without_gil()
 
 
 def handle(until):
