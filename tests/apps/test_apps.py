@@ -196,15 +196,23 @@ def fastapi_under_uvicorn(work):
 
 @case()
 def fastapi_waits_for_its_database(work):
-    """The line of the await leads the table of waits, of requests that wait as long as they do there."""
+    """The table names the line of the await for those that wait, as long as they do there, and the handler
+    that computes for the CPU."""
     server, address = serve(work, "fastapi")
+    table, recording, cpu = (work.out / name for name in ("p.txt", "p.pyro", "cpu.collapsed"))
     with Load(address + "slow"), Load(address):
-        _, stats = work.profile("attach", "--async-aware", "--async-mode", "all", "-d", SECONDS, "-o",
-                                work.out / "p.txt", server.pid)
+        _, stats = work.profile("attach", "--async-aware", "--async-mode", "all", "-d", 2 * SECONDS, "-o", table,
+                                "-o", recording, server.pid)
     rows = [row for row in stats["dwells"] if row["file"].endswith("site_fastapi.py") and row["mean_s"] > 0.04]
     print("#", rows)
     expect([row["function"] for row in rows] == ["query"], f"no waits of query alone: {stats['dwells']}")
     expect_likely(rows[0]["waits"] >= CLIENTS, f"only {rows[0]['waits']} waits")
+    expect(f"site_fastapi.py:{rows[0]['line']})" in table.read_text(), "its line is not in the table")
+    work.pyrometer("replay", recording, "-m", "cpu", "-o", cpu)
+    lines = parse_collapsed(cpu)
+    expect_likely(samples_of(lines) >= LEAST_SAMPLES, f"only {samples_of(lines)} samples on a CPU")
+    expect_lead(lines, "crunch")
+    expect_likely(below(lines, "page")["crunch"], "the handler is not in its stacks")
     # A request that has ended counts until it is looked at again, and its client's next one has begun.
     expect(rows[0]["most"] <= 2 * CLIENTS, f"{rows[0]['most']} requests of {CLIENTS} clients at once")
 
