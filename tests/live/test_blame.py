@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Three threads want the GIL while a fourth one holds it: they must be said to have waited for it."""
 
+import json
 import re
 import sys
 from collections import Counter
@@ -14,11 +15,13 @@ SECONDS = 3
 WAITERS = [f"waiter-{number}" for number in range(3)]
 
 
-def blamed(lines, seconds_each, waiter, function):
-    """Time for which a thread waited while that function held the GIL."""
-    return seconds_each * sum(
-        line.count for line in lines
-        if line.thread == waiter and any(frame.function == function for frame in line.frames))
+def blamed(path, waiter, function):
+    """Time for which a thread waited while that function held the GIL, of a jsonl file: what is counted in
+    samples is at least one, however short it was."""
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    return sum(
+        row["duration_ns"] for row in rows if row["type"] == "samples" and row["thread"] == waiter
+        and any(frame["function"] == function for frame in row["stack"])) / 1e9
 
 
 def delays_of(target):
@@ -30,10 +33,11 @@ def delays_of(target):
 
 def compare_waits(work, target, *options):
     """(the lines of the profile, the recording)"""
-    path, recording = work.out / "p.collapsed", work.out / "p.pyro"
+    path, times, recording = work.out / "p.collapsed", work.out / "p.jsonl", work.out / "p.pyro"
     before, delays = target.ask("TRUTH"), delays_of(target)
     result, stats = work.profile(
-        "attach", target.pid, "--gil-blame", *options, "-r", "1khz", "-d", SECONDS, "-o", path, "-o", recording)
+        "attach", target.pid, "--gil-blame", *options, "-r", "1khz", "-d", SECONDS, "-o", path, "-o", times,
+        "-o", recording)
     after, delays_after = target.ask("TRUTH"), delays_of(target)
     elapsed = after["elapsed"] - before["elapsed"]
     lines = parse_collapsed(path)
@@ -45,8 +49,7 @@ def compare_waits(work, target, *options):
     is_right = True
     for waiter in WAITERS:
         wanted = (after["waited"][waiter] - before["waited"][waiter]) / elapsed
-        # Counts of a collapsed file are of samples, one for each interval that was waited for.
-        found = blamed(lines, 0.001, waiter, "hold") / stats["duration_s"]
+        found = blamed(times, waiter, "hold") / stats["duration_s"]
         # Who waits for a CPU does not get to wait for the GIL.
         delay = (delays_after[waiter] - delays[waiter]) / elapsed
         allowed = POINTS + delay + (missed if work.is_last_run else 0)
