@@ -183,8 +183,8 @@ static void note_root(struct slot *slot, const struct descent *descent) {
 }
 
 /* Follows the chain from `at` and appends its frames. True when it reached its base: slot->base
- * when that is known (3.15 keeps a frame of its own there), else a frame below which there is none.
- */
+ * (3.15 keeps a frame of its own there), else a frame below which there is none: the oldest one of
+ * a greenlet, in every version. */
 static bool follow_chain(struct chains *chains, struct slot *slot, uint64_t at,
                          struct raw_thread *raw, enum status *status_out) {
     struct link seen[NEW_LINKS];
@@ -207,7 +207,8 @@ static bool follow_chain(struct chains *chains, struct slot *slot, uint64_t at,
         raw->stack_newest = descent.newest_entry;
         raw->stack_oldest = descent.oldest_entry;
     }
-    bool is_whole = descent.at == slot->base && (slot->base != 0 || descent.may_end);
+    slot->is_at_base = slot->base != 0 && descent.at == slot->base;
+    bool is_whole = slot->is_at_base || (descent.at == 0 && descent.may_end);
     if (is_whole && !descent.is_patched) {
         remember_links(slot, &descent);
         note_root(slot, &descent);
@@ -312,7 +313,7 @@ static bool follow_copy(struct chains *chains, struct slot *slot, const struct v
     raw->is_complete = follow_chain(chains, slot, head, raw, status_out);
     raw->frame_count = chains->look.frame_count - raw->first_frame;
     watch_mark(chains, slot, raw, status_out);
-    if (raw->is_complete && slot->base == 0 && raw->frame_count > 0) {
+    if (raw->is_complete && !slot->is_at_base && raw->frame_count > 0) {
         raw->is_complete = is_bottom(slot, &chains->look.frames[chains->look.frame_count - 1]);
     }
     remember_top(chains, slot, raw);
@@ -329,7 +330,7 @@ static void fall_back(struct chains *chains, struct slot *slot, struct raw_threa
         size_t count = chains->look.frame_count - end;
         const struct raw_frame *frames = chains->look.frames + end;
         bool is_rooted = is_whole && count > raw->frame_count && frames[0].at == slot->top[i] &&
-                         (slot->base != 0 || frames[count - 1].at == slot->bottom);
+                         (slot->is_at_base || frames[count - 1].at == slot->bottom);
         if (is_rooted) {
             raw->first_frame = end;
             raw->frame_count = count;

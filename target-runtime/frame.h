@@ -35,9 +35,15 @@ static inline enum frame_class frame_class_of(const struct layout *layout, const
         *may_end = frame->bytes[LAYOUT_AT(layout, frame, is_entry) - frame->at] != 0 &&
                    frame->bytes[LAYOUT_AT(layout, frame, owner) - frame->at] != OWNER_GENERATOR;
         return CLASS_PYTHON;
-    case ENTRY_FRAMES_OWNER:
-        *may_end = frame->bytes[LAYOUT_AT(layout, frame, owner) - frame->at] >= layout->owner_entry;
-        return *may_end ? CLASS_ENTRY : CLASS_PYTHON;
+    /* A greenlet makes a frame object for each of its frames and takes the entry frames out of the
+     * chain before it gives way (greenlet 3.0, Greenlet::expose_frames in TGreenlet.cpp). */
+    case ENTRY_FRAMES_OWNER: {
+        uint8_t owner = frame->bytes[LAYOUT_AT(layout, frame, owner) - frame->at];
+        bool is_entry = owner >= layout->owner_entry;
+        *may_end = is_entry ||
+                   (owner != OWNER_GENERATOR && VIEW_U64(frame, layout, frame, frame_obj) != 0);
+        return is_entry ? CLASS_ENTRY : CLASS_PYTHON;
+    }
     }
     return CLASS_PYTHON;
 }

@@ -89,6 +89,7 @@ static const struct choice_need choice_needs[] = {
     NEED(entry_frames, ENTRY_FRAMES_FLAG, frame_is_entry),
     NEED(entry_frames, ENTRY_FRAMES_FLAG, frame_owner),
     NEED(entry_frames, ENTRY_FRAMES_OWNER, frame_owner),
+    NEED(entry_frames, ENTRY_FRAMES_OWNER, frame_frame_obj),
     NEED(gil_place, GIL_IN_RUNTIME, runtime_current_thread),
     NEED(gil_place, GIL_IN_RUNTIME, runtime_gil),
     NEED(gil_place, GIL_IN_INTERPRETER, interpreter_gil),

@@ -81,6 +81,7 @@
     X(frame, owner, 1, OPTIONAL)                                                                   \
     X(frame, function, 8, OPTIONAL)                                                                \
     X(frame, globals, 8, OPTIONAL)                                                                 \
+    X(frame, frame_obj, 8, OPTIONAL)                                                               \
     X(frame, tlbc_index, 4, OPTIONAL)                                                              \
     /* f_localsplus of PyFrameObject, localsplus of _PyInterpreterFrame */                         \
     X(locals, slots, 8, REQUIRED)                                                                  \

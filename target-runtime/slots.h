@@ -48,6 +48,7 @@ struct slot {
     struct prediction doubted; /* where those are */
     struct links links;
     uint64_t base;            /* of its chain; 0 where there is none */
+    bool is_at_base;          /* the chain that was followed last ended there */
     uint64_t top[TOP_FRAMES]; /* addresses of the newest frames of the last whole chain */
     size_t top_count;
     struct prediction heads; /* 3.11, 3.12: pointers to the newest frame, in cframes */

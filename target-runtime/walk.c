@@ -192,7 +192,8 @@ static void init_chains(struct chains *chains, const struct layout *layout) {
                          LAYOUT_frame_object_generator, LAYOUT_frame_object_executing)
             : STRETCH_OF(layout, LAYOUT_frame_previous, LAYOUT_frame_executable,
                          LAYOUT_frame_instr_ptr, LAYOUT_frame_globals, LAYOUT_frame_is_entry,
-                         LAYOUT_frame_function, LAYOUT_frame_owner, LAYOUT_frame_tlbc_index);
+                         LAYOUT_frame_frame_obj, LAYOUT_frame_function, LAYOUT_frame_owner,
+                         LAYOUT_frame_tlbc_index);
 }
 
 struct walk *walk_create(struct runtime *runtime) {

@@ -65,6 +65,7 @@ const struct layout layout_py3_12 = {
             [LAYOUT_frame_instr_ptr] = LAYOUT_PLACE(56),
             [LAYOUT_frame_owner] = LAYOUT_PLACE(70),
             [LAYOUT_frame_globals] = LAYOUT_PLACE(24),
+            [LAYOUT_frame_frame_obj] = LAYOUT_PLACE(48),
             [LAYOUT_locals_slots] = LAYOUT_PLACE(72),
             [LAYOUT_frame_stack_count] = LAYOUT_PLACE(64),
             /* PyGenObject, Include/cpython/genobject.h */

@@ -43,6 +43,7 @@
     X(frame_instr_ptr, 56, 56, 248)                                                                \
     X(frame_owner, 70, 70, 264)                                                                    \
     X(frame_globals, 24, 24, UNPUBLISHED)                                                          \
+    X(frame_frame_obj, 48, 48, UNPUBLISHED)                                                        \
     X(locals_slots, 72, 72, 256)                                                                   \
     X(frame_stack_count, 64, 64, UNPUBLISHED)                                                      \
     /* PyGenObject, Include/cpython/genobject.h */                                                 \

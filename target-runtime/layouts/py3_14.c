@@ -44,6 +44,7 @@
     X(frame_instr_ptr, 56, 56, 272)                                                                \
     X(frame_owner, 74, 78, 288)                                                                    \
     X(frame_globals, 24, 24, UNPUBLISHED)                                                          \
+    X(frame_frame_obj, 48, 48, UNPUBLISHED)                                                        \
     X(frame_tlbc_index, ABSENT, 72, 304)                                                           \
     X(locals_slots, 80, 80, 280)                                                                   \
     X(frame_stack_pointer, 64, 64, UNPUBLISHED)                                                    \

@@ -156,7 +156,9 @@ static void probe_frame(void) {
     PLACE("frame.executable", _PyInterpreterFrame, f_code);
     PLACE("frame.instr_ptr", _PyInterpreterFrame, prev_instr);
 #endif
-#if !SINCE(12)
+#if SINCE(12)
+    PLACE("frame.frame_obj", _PyInterpreterFrame, frame_obj);
+#else
     PLACE("frame.is_entry", _PyInterpreterFrame, is_entry);
     PLACE("frame.function", _PyInterpreterFrame, f_func);
     PLACE("function.version", PyFunctionObject, func_version);

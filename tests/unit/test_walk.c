@@ -331,6 +331,31 @@ static void chain_that_ends_too_soon(struct python *python) {
     watcher_close(&watcher);
 }
 
+/* A greenlet that gives way has taken the entry frame from below its oldest frame, which has a
+ * frame object then; and the chain of one that goes on ends in an entry frame that leads nowhere.
+ */
+static void chain_of_a_greenlet(struct python *python) {
+    struct watcher watcher;
+    struct python_thread thread;
+    watcher_open(&watcher, python);
+    watcher_start_at(&watcher, &thread, 9);
+    watcher_look(&watcher);
+    if (python->layout->entry_frames == ENTRY_FRAMES_OWNER) {
+        uint64_t entry = thread.frames[0].address;
+        uint64_t oldest = thread.frames[1].address;
+        python_set(python, oldest, link_field(python), 0);
+        python_set(python, oldest, LAYOUT_frame_frame_obj, oldest);
+        watcher_look(&watcher);
+        watcher_expect(&watcher, &thread);
+        python_set(python, oldest, link_field(python), entry);
+        python_set(python, entry, link_field(python), 0);
+        watcher_look(&watcher);
+        watcher_expect(&watcher, &thread);
+    }
+    python_thread_free(&thread);
+    watcher_close(&watcher);
+}
+
 /* A generator that is not run has no caller; it is never the root of a stack. Its caller is the one
  * of the last looks, if there was one. */
 static void chain_that_ends_in_a_generator(struct python *python) {
@@ -432,6 +457,7 @@ int main(void) {
         SCENARIO(chain_into_nowhere),
         SCENARIO(chain_in_a_circle),
         SCENARIO(chain_that_ends_too_soon),
+        SCENARIO(chain_of_a_greenlet),
         SCENARIO(chain_that_ends_in_a_generator),
         SCENARIO(chain_that_breaks_at_its_head),
         SCENARIO(frame_without_code),
