@@ -18,6 +18,8 @@ TABLE = Path(__file__).with_name("interpreters.txt")
 # How often each archive is asked: connections break.
 TRIES = 2
 SCRIPTS = Path("/usr/share/debootstrap/scripts")
+# What live tests profile programs of; a release has them for its default Python, or lacks some.
+LIBRARIES = ("python3-greenlet", "python3-gevent", "python3-trio", "python3-uvloop")
 
 
 def cache_folder():
@@ -131,6 +133,45 @@ def make_root(suite, versions):
         shutil.rmtree(fresh, ignore_errors=True)
 
 
+def run_within(root, *command):
+    """Runs a command that reaches the archive with `root` as its /; returns what it printed, or None."""
+    environment = {**proxy_environment(), "DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run([*apart(), "chroot", str(root), *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, env=environment, check=False)
+    return done.stdout if done.returncode == 0 else None
+
+
+def add_libraries(root):
+    """Installs the libraries that the release has, unless that was done. Returns an explanation, "" if it worked."""
+    note = root / "var/lib/pyrometer-libraries"
+    wanted = " ".join(LIBRARIES)
+    if note.exists() and note.read_text() == wanted:
+        return ""
+    print(f"roots: installing {wanted} in {root}", flush=True)
+    # As debootstrap does: an archive's list may be older than it says that it may be.
+    if run_within(root, "apt-get", "-q", "-o", "Acquire::Check-Valid-Until=false", "update") is None:
+        return "its archive is out of reach"
+    absent = []
+    for package in LIBRARIES:
+        install = ("apt-get", "-q", "-y", "--no-install-recommends", "install", package)
+        if run_within(root, "apt-cache", "show", package) is None:
+            absent.append(package)
+        elif run_within(root, *install) is None:
+            return f"{package} could not be installed"
+    shutil.rmtree(root / "var/cache/apt/archives", ignore_errors=True)
+    note.write_text(wanted)
+    return f"the release has no {', '.join(absent)}" if absent else ""
+
+
+def add_all_libraries():
+    """In all roots; whoever lacks one is told, and its tests are skipped."""
+    for suite in dict.fromkeys(suite for _, suites in read_table() for suite in suites):
+        root = roots_folder() / suite
+        why = add_libraries(root) if root.exists() else ""
+        if why:
+            print(f"roots: not all libraries in {suite}: {why}", file=sys.stderr)
+
+
 @contextmanager
 def locked(folder):
     """One at a time: two runs must not make the same root."""
@@ -183,6 +224,7 @@ def main():
     else:
         with locked(roots_folder()):
             explanations = bring(read_table())
+            add_all_libraries()
     for version, why in explanations.items():
         print(f"roots: no Python {version}: {why}", file=sys.stderr)
     return 1 if explanations and not why_impossible() else 0
