@@ -10,6 +10,8 @@ Usage of a test file: test_x.py [WORD...]; only results whose names hold every W
 """
 
 import ctypes
+import dataclasses
+import functools
 import json
 import os
 import re
@@ -540,6 +542,21 @@ def newest():
 def with_a_jit():
     """Those that may have been built with a just-in-time compiler."""
     return [i for i in every() if i.minor >= 14 and not i.is_free_threaded]
+
+
+@functools.lru_cache(maxsize=None)
+def can_import(interpreter, module):
+    command = [*interpreters.enter_command(interpreter.root), interpreter.python, "-c", f"import {module}"]
+    return subprocess.run(command, env=TARGET_ENVIRONMENT, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def having(module):
+    """One interpreter for each version, of those that have a module; one that says so if none has."""
+    def those():
+        found = [i for i in each_version() if can_import(i, module)]
+        return found or [dataclasses.replace(i, why_missing=f"no Python here has {module}") for i in newest()]
+
+    return those
 
 
 def newest_here():

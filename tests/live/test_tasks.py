@@ -3,11 +3,10 @@
 the program itself tells them at the same time."""
 
 import json
-import subprocess
 import time
 
 from harness import (
-    TESTS, UNVERIFIED, Skip, case, each_version, expect, expect_equal, expect_likely, expect_status,
+    TESTS, UNVERIFIED, case, each_version, expect, expect_equal, expect_likely, expect_status, having,
     main, newest_here, parse_collapsed, samples_of, three)
 from schema import complaints
 
@@ -283,10 +282,8 @@ def shares_of_tasks_replayed_by_cpu(work, interpreter):
                 replayed=("--mode", "cpu"))
 
 
-@case(over=each_version)
+@case(over=having("uvloop"))
 def shares_of_tasks_on_uvloop(work, interpreter):
-    if subprocess.run(work.command(interpreter, "-c", "import uvloop"), stderr=subprocess.DEVNULL).returncode:
-        raise Skip("this Python has no uvloop")
     share_tasks(work, work.target(interpreter, "taskshares.py", "uvloop"))
 
 
