@@ -39,17 +39,34 @@ static unsigned ask_filter(struct view *view) {
     return OUTCOME_FILTER;
 }
 
+static bool can_be_sorted(struct view *view) {
+    bool can_be = panels[view->panel]->sort_columns > 0;
+    if (!can_be) {
+        snprintf(view->message, sizeof view->message, "This view has an order of its own.");
+        view->is_message_bad = false;
+    }
+    return can_be;
+}
+
 static unsigned sort_by_next(struct view *view) {
     struct list *list = view_list(view);
     int count = panels[view->panel]->sort_columns;
-    list->sort = count > 0 ? (list->sort + 1) % count : 0;
-    list->is_reversed = false;
+    if (can_be_sorted(view)) {
+        do {
+            list->sort = (list->sort + 1) % count;
+        } while (list->columns != 0 && (list->columns >> list->sort & 1) == 0);
+        list->is_reversed = false;
+        list_go(list, 0);
+    }
     return 0;
 }
 
 static unsigned reverse(struct view *view) {
     struct list *list = view_list(view);
-    list->is_reversed = !list->is_reversed;
+    if (can_be_sorted(view)) {
+        list->is_reversed = !list->is_reversed;
+        list_go(list, 0);
+    }
     return 0;
 }
 
@@ -119,7 +136,7 @@ const struct action actions[] = {
     {{PRESS_F1 + 3, '/', '\\'},
      "F4 / \\",
      "F4 Filter",
-     "only what matches an expression; Esc: all",
+     "only rows that match an expression; Esc: all",
      ask_filter},
     {{PRESS_F1 + 4, 0, 0}, "F5", "F5 Tree", "the call tree", show_tree},
     {{PRESS_F1 + 5, 's', '>'}, "F6 s >", "F6 Sort", "sort by the next column", sort_by_next},
@@ -169,6 +186,7 @@ static void sort_by(struct view *view, int column) {
     struct list *list = view_list(view);
     list->is_reversed = list->sort == column && !list->is_reversed;
     list->sort = column;
+    list_go(list, 0);
 }
 
 /* A click on a row goes there, and where one is already it does what Enter does. */
@@ -182,7 +200,7 @@ static unsigned click_row(struct view *view) {
     if (at == list->cursor) {
         return action_take(view, PRESS_ENTER);
     }
-    list->cursor = at;
+    list_go(list, at);
     return 0;
 }
 

@@ -13,9 +13,10 @@
 #include "tui/view.h"
 
 struct panel {
-    const char *name; /* its tab, capitalised */
-    int key;          /* the letter that shows it */
-    const char *help; /* one sentence */
+    const char *name;  /* its tab, capitalised */
+    const char *brief; /* the same where there is little room; NULL: the name is short enough */
+    int key;           /* the letter that shows it */
+    const char *help;  /* one sentence; with the name, a line of the help: at most 66 columns */
     /* Columns that the list can be sorted by, 0 for none. */
     int sort_columns;
     /* Draws on all of `grid`, which is empty. */

@@ -8,7 +8,7 @@
 
 static const struct column columns[] = {
     {COLUMN_SELF, "SELF", 6, 0},      {COLUMN_TREND, "", 1, 0},
-    {COLUMN_TOTAL, "TOTAL", 6, 0},    {COLUMN_TIME, "TIME", 8, 100},
+    {COLUMN_TIME, "TIME", 8, 100},    {COLUMN_TOTAL, "TOTAL", 6, 0},
     {COLUMN_NAME, "FUNCTION", 12, 0}, {COLUMN_PLACE, "LOCATION", 12, 40},
 };
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
@@ -38,7 +38,7 @@ static void add_function(struct rows *rows, const struct view *view,
 
 static void draw(struct view *view, struct grid *grid) {
     struct function_total *totals;
-    struct rows rows = {.whole_ns = view_total_ns(view)};
+    struct rows rows = {.whole_ns = view_total_ns(view), .none = view_no_samples};
     size_t count = tree_function_totals(view->trace, &totals);
     for (size_t i = 0; i < count; i++) {
         add_function(&rows, view, &totals[i]);
@@ -58,6 +58,7 @@ static bool key_pressed(struct view *view, int key) {
 
 const struct panel panel_functions = {
     .name = "Functions",
+    .brief = "Funcs",
     .key = 'f',
     .help = "where the time is spent; Enter shows the source",
     .sort_columns = COLUMNS,

@@ -14,6 +14,7 @@ static const struct column columns[] = {
     {COLUMN_PART + PART_HELD, "HELD", 6, 0},
     {COLUMN_PART + PART_WANTED, "WANTED", 6, 0},
     {COLUMN_PART + PART_MAKES_WAIT, "BLOCKS", 7, 90},
+    {COLUMN_PROCESS, "PID", 7, 60},
     {COLUMN_NUMBER, "TID", 7, 90},
     {COLUMN_NAME, "THREAD", 10, 0},
     {COLUMN_PLACE, "HOLDS IT IN", 12, 50},
@@ -64,7 +65,9 @@ static void add_thread(struct rows *rows, const struct view *view, uint32_t id,
     const struct trace_thread *thread = trace_thread(view->trace, (struct thread_ref){id});
     const char *name = trace_string(view->trace, thread->name);
     bool is_party = total->held_ns + total->wanted_ns > 0;
-    if (!is_party || !view_lets_through(view, name, "")) {
+    char *place = totals_describe(view, total->holding);
+    if (!is_party || !view_lets_through(view, name, place != NULL ? place : "")) {
+        free(place);
         return;
     }
     *rows_add(rows) = (struct row){
@@ -72,28 +75,25 @@ static void add_thread(struct rows *rows, const struct view *view, uint32_t id,
         .self_ns = total->held_ns,
         .total_ns = total->wanted_ns,
         .name = name,
-        .place = totals_describe(view, total->holding),
+        .place = place,
         .note = describe_wait(view, standing),
         .parts = {[PART_HELD] = totals_share(view, total, total->held_ns),
                   [PART_WANTED] = totals_share(view, total, total->wanted_ns),
                   [PART_MAKES_WAIT] = totals_share(view, total, standing->blocks_ns)},
         .number = thread->tid,
+        .pid = thread->pid,
     };
 }
 
 static void draw(struct view *view, struct grid *grid) {
     struct thread_total *totals = totals_of_threads(view);
     struct standing *standings = stand(view);
-    struct rows rows = {0};
+    struct rows rows = {.none = view_knows_states(view) ? "Nobody had the GIL, nobody wanted it."
+                                                        : "It is not known yet who has the GIL."};
     for (uint32_t id = 1; id <= view->trace->threads.count; id++) {
         add_thread(&rows, view, id, &totals[id], &standings[id]);
     }
     rows_draw(&rows, columns, COLUMNS, view, grid);
-    if (rows.count == 0) {
-        grid_print(grid, 2, 1, grid->columns, STYLE_DIM,
-                   view_knows_states(view) ? "Nobody had the GIL, nobody wanted it."
-                                           : "It is not known yet who has the GIL.");
-    }
     free(totals);
     free(standings);
     rows_deinit(&rows);

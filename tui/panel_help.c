@@ -45,9 +45,15 @@ static void draw(struct view *view, struct grid *grid) {
     add_actions(&page);
     add_line(&page, "arrows", "move; j and k too, and PgUp, PgDn, Home, End", "");
     list_fit(list, page.count > grid->rows ? page.count - grid->rows + 1 : 1, 1);
+    int below = page.count - list->cursor - (grid->rows - 1); /* were the last row for that */
     for (int row = 0; row < grid->rows && list->cursor + row < page.count; row++) {
         grid_print(grid, row, 0, grid->columns, STYLE_PLAIN, page.lines[list->cursor + row]);
         grid_paint(grid, row, 0, KEY_WIDTH, STYLE_BOLD);
+    }
+    if (below > 1) {
+        grid_fill(grid, grid->rows - 1, 0, grid->columns, STYLE_DIM);
+        grid_printf(grid, grid->rows - 1, KEY_WIDTH + 2, STYLE_DIM, "%d more lines: arrow down",
+                    below);
     }
 }
 

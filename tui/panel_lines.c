@@ -6,7 +6,7 @@
 #include "tui/rows.h"
 
 static const struct column columns[] = {
-    {COLUMN_SELF, "SELF", 6, 0},   {COLUMN_TOTAL, "TOTAL", 6, 0},     {COLUMN_TIME, "TIME", 8, 100},
+    {COLUMN_SELF, "SELF", 6, 0},   {COLUMN_TIME, "TIME", 8, 100},     {COLUMN_TOTAL, "TOTAL", 6, 0},
     {COLUMN_PLACE, "LINE", 14, 0}, {COLUMN_NAME, "FUNCTION", 12, 40},
 };
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
@@ -37,8 +37,7 @@ static void add_stack(struct table *lines, const struct trace *trace, uint32_t t
     }
 }
 
-static void add_line(struct rows *rows, const struct view *view, const struct line_total *line,
-                     uint32_t id) {
+static void add_line(struct rows *rows, const struct view *view, const struct line_total *line) {
     const struct trace_function *function = trace_function(view->trace, line->function);
     const char *name = trace_string(view->trace, function->name);
     if (!view_lets_through(view, name, trace_string(view->trace, function->file))) {
@@ -48,7 +47,7 @@ static void add_line(struct rows *rows, const struct view *view, const struct li
     struct buffer place = {0};
     view_append_place(view, line->function, line->line, &place);
     *row = (struct row){
-        .id = id,
+        .id = (uint64_t)line->function.id << 32 | line->line,
         .function = line->function,
         .self_ns = line->self_ns,
         .total_ns = line->total_ns,
@@ -59,13 +58,13 @@ static void add_line(struct rows *rows, const struct view *view, const struct li
 
 static void draw(struct view *view, struct grid *grid) {
     struct table lines;
-    struct rows rows = {.whole_ns = view_total_ns(view)};
+    struct rows rows = {.whole_ns = view_total_ns(view), .none = view_no_samples};
     table_init(&lines, sizeof(struct line_total), offsetof(struct line_total, self_ns));
     for (uint32_t i = 1; i <= view->trace->tallies.count; i++) {
         add_stack(&lines, view->trace, i);
     }
     for (uint32_t i = 1; i <= lines.count; i++) {
-        add_line(&rows, view, table_row(&lines, i), i);
+        add_line(&rows, view, table_row(&lines, i));
     }
     rows_draw(&rows, columns, COLUMNS, view, grid);
     rows_deinit(&rows);

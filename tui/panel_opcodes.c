@@ -139,6 +139,6 @@ static void draw(struct view *view, struct grid *grid) {
 const struct panel panel_opcodes = {
     .name = "Opcodes",
     .key = 'o',
-    .help = "of the function that was chosen last, as specialised as they are now",
+    .help = "of the function chosen last, as specialised as they are",
     .draw = draw,
 };

@@ -1,4 +1,5 @@
 /* Processes: the one that was asked for, and those below it that are followed. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "profiler/base/arena.h"
@@ -10,9 +11,9 @@
 enum { PART_CPU };
 
 static const struct column columns[] = {
-    {COLUMN_SELF, "SHARE", 6, 0},   {COLUMN_PART + PART_CPU, "CPU", 6, 0},
-    {COLUMN_NUMBER, "PID", 7, 0},   {COLUMN_COUNT, "THREADS", 8, 50},
-    {COLUMN_WORD, "PYTHON", 8, 60}, {COLUMN_NAME, "COMMAND", 12, 0},
+    {COLUMN_PART + PART_CPU, "CPU", 6, 0}, {COLUMN_SELF, "SHARE", 6, 0},
+    {COLUMN_NUMBER, "PID", 7, 0},          {COLUMN_COUNT, "THREADS", 8, 50},
+    {COLUMN_WORD, "PYTHON", 8, 60},        {COLUMN_NAME, "COMMAND", 12, 0},
 };
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 
@@ -33,7 +34,9 @@ static void add_processes(struct rows *rows, const struct view *view) {
         const char *command = trace_string(trace, process->command);
         const char *name = *command != '\0' ? command : trace_string(trace, process->name);
         long known = find_row(rows, process->pid);
-        if (view_lets_through(view, name, "")) {
+        char number[16];
+        snprintf(number, sizeof number, "%u", process->pid);
+        if (view_lets_through(view, name, number)) {
             struct row *row = known >= 0 ? &rows->items[known] : rows_add(rows);
             *row = (struct row){.id = process->pid,
                                 .number = process->pid,
@@ -65,7 +68,7 @@ static void add_threads(struct rows *rows, const struct view *view) {
 }
 
 static void draw(struct view *view, struct grid *grid) {
-    struct rows rows = {0};
+    struct rows rows = {.none = view_no_samples};
     add_processes(&rows, view);
     add_threads(&rows, view);
     rows_draw(&rows, columns, COLUMNS, view, grid);
@@ -82,7 +85,8 @@ static bool key_pressed(struct view *view, int key) {
 const struct panel panel_processes = {
     .name = "Processes",
     .key = 'P',
-    .help = "all that are followed; Enter looks at one alone, or at all again",
+    .brief = "Procs",
+    .help = "all that are followed; Enter: one alone, or all again",
     .sort_columns = COLUMNS,
     .draw = draw,
     .key_pressed = key_pressed,

@@ -31,6 +31,7 @@ struct source {
     struct source_line *lines; /* by number, less one */
     uint32_t count;
     bool has_text;
+    bool has_time; /* any line */
     uint64_t whole_ns;
     uint64_t most_ns; /* of any line itself */
 };
@@ -84,6 +85,7 @@ static void add_stack(struct source *source, const struct trace *trace, uint32_t
         line->self_ns += at.id == tally->stack.id ? tally->weight_ns : 0;
         line->total_ns += line->counted != tally_id ? tally->weight_ns : 0;
         line->counted = tally_id;
+        source->has_time = true;
         source->most_ns = line->self_ns > source->most_ns ? line->self_ns : source->most_ns;
     }
 }
@@ -144,11 +146,13 @@ static int find_start(const struct source *source, const struct trace *trace,
     return 0;
 }
 
-/* Goes to the function when it is another one than before, or its text has come. */
+/* Goes to the function when it is another one than before, or its text or its time has come. */
 static void place_cursor(struct view *view, const struct source *source, int page) {
     struct list *list = view_list(view);
-    uint64_t shown = (uint64_t)view->function.id << 1 | source->has_text;
-    if (list->chosen != shown && source->most_ns > 0) {
+    bool is_same = list->chosen >> 2 == view->function.id;
+    bool has_time = source->has_time || (is_same && (list->chosen & 1) != 0);
+    uint64_t shown = (uint64_t)view->function.id << 2 | (uint64_t)source->has_text << 1 | has_time;
+    if (list->chosen != shown) {
         list->chosen = shown;
         list->cursor = find_start(source, view->trace, view->function);
         list->top = list->cursor > page / 2 ? list->cursor - page / 2 : 0;
@@ -247,6 +251,6 @@ static void draw(struct view *view, struct grid *grid) {
 const struct panel panel_source = {
     .name = "Source",
     .key = 'v',
-    .help = "of the function that was chosen last, with the time beside each line",
+    .help = "of the function chosen last; beside each line its time",
     .draw = draw,
 };

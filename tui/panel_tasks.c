@@ -12,7 +12,7 @@ static const struct column columns[] = {
     {COLUMN_NAME, "TASK", 10, 0},        {COLUMN_PLACE, "AWAITING", 16, 0},
     {COLUMN_NOTE, "COROUTINE", 12, 100},
 };
-enum { COLUMNS = sizeof columns / sizeof columns[0], AWAITS_MAX = 6, AWAITS_SHARE = 3 };
+enum { COLUMNS = sizeof columns / sizeof columns[0], AWAITS_MAX = 7, AWAITS_SHARE = 3 };
 
 static const char *const words[] = {
     [ROLL_WAITS] = "waits", [ROLL_RUNS] = "runs", [ROLL_BEGINS] = "begins", [ROLL_MOVES] = "moves"};
@@ -54,6 +54,12 @@ static bool is_shown(const struct view *view, const struct roll_entry *task) {
            (view->pid == 0 || view->pid == task->pid);
 }
 
+/* The same for a task in every picture: addresses of two processes may be the same. */
+static uint64_t id_of(const struct roll_entry *task) {
+    enum { ADDRESS_BITS = 47 };
+    return task->at ^ (uint64_t)task->pid << ADDRESS_BITS;
+}
+
 static void add_task(struct rows *rows, const struct view *view, size_t number) {
     const struct roll_entry *task = &view->roll->entries[number];
     const char *name = trace_string(view->trace, task->name);
@@ -63,9 +69,9 @@ static void add_task(struct rows *rows, const struct view *view, size_t number) 
         return;
     }
     *rows_add(rows) = (struct row){
-        .id = number + 1,
+        .id = id_of(task),
         .function = task->key.coroutine,
-        .self_ns = task->since_ns != 0 ? view->roll->time_ns - task->since_ns : 0,
+        .self_ns = task->since_ns != 0 ? view->roll->time_ns - task->since_ns + 1 : 0,
         .name = name,
         .place = awaited,
         .note = describe_coroutine(view, task),
@@ -74,22 +80,31 @@ static void add_task(struct rows *rows, const struct view *view, size_t number) 
 }
 
 static const struct roll_entry *chosen_task(struct view *view) {
-    uint64_t id = view_list(view)->chosen;
-    return view->roll != NULL && id > 0 && id <= view->roll->count ? &view->roll->entries[id - 1]
-                                                                   : NULL;
+    uint64_t chosen = view_list(view)->chosen;
+    for (size_t i = 0; view->roll != NULL && chosen != 0 && i < view->roll->count; i++) {
+        if (id_of(&view->roll->entries[i]) == chosen) {
+            return &view->roll->entries[i];
+        }
+    }
+    return NULL;
 }
 
-/* Of the stack as much as there is room for, from the task's side down to what it waits for. */
+/* Of the stack as much as there is room for, from those who wait for the task down to what it waits
+ * for. */
 static void draw_awaits(const struct view *view, const struct roll_entry *task, struct grid *grid,
                         int first) {
     uint32_t depth;
     struct stack_id *path = trace_path(view->trace, task->stack, &depth);
-    int room = grid->rows - first;
+    int room = grid->rows - first - 1;
     int count = (int)depth < room ? (int)depth : room;
+    grid_fill(grid, first, 0, grid->columns, STYLE_TITLE);
+    grid_printf(grid, first, 0, STYLE_TITLE, " WHO AWAITS %s, AND WHAT IT AWAITS",
+                trace_string(view->trace, task->name));
     for (int i = 0; i < count; i++) {
+        int row = first + 1 + i;
         char *text = describe_stack(view, path[(int)depth - count + i]);
-        int at = grid_print(grid, first + i, 1, grid->columns, STYLE_DIM, i > 0 ? "in " : "");
-        grid_print_shortened(grid, first + i, at, grid->columns - at, STYLE_PLACE, text);
+        int at = grid_print(grid, row, 1, grid->columns, STYLE_DIM, i > 0 ? "awaits " : "");
+        grid_print_shortened(grid, row, at, grid->columns - at, STYLE_PLACE, text);
         free(text);
     }
     free(path);
@@ -109,16 +124,13 @@ static void draw_list(struct rows *rows, struct view *view, struct grid *grid) {
 }
 
 static void draw(struct view *view, struct grid *grid) {
-    struct rows rows = {0};
+    bool is_known = view->roll != NULL && view->roll->time_ns != 0;
+    struct rows rows = {.none =
+                            is_known ? "There are no tasks of asyncio." : "Asking for the tasks."};
     for (size_t i = 0; view->roll != NULL && i < view->roll->count; i++) {
         add_task(&rows, view, i);
     }
     draw_list(&rows, view, grid);
-    if (rows.count == 0) {
-        bool is_known = view->roll != NULL && view->roll->time_ns != 0;
-        grid_print(grid, 2, 1, grid->columns, STYLE_DIM,
-                   is_known ? "There are no tasks of asyncio." : "Asking for the tasks.");
-    }
     view->wants_tasks = true;
     rows_deinit(&rows);
 }
@@ -134,7 +146,7 @@ static bool key_pressed(struct view *view, int key) {
 const struct panel panel_tasks = {
     .name = "Tasks",
     .key = 'A',
-    .help = "of asyncio: what they await; Enter looks at one alone, or at all",
+    .help = "of asyncio: what they await; Enter: one alone, or all again",
     .sort_columns = COLUMNS,
     .draw = draw,
     .key_pressed = key_pressed,

@@ -97,12 +97,22 @@ static void draw_line(const struct view *view, const struct nodes *nodes, const 
     buffer_deinit(&place);
 }
 
+/* Puts the cursor where its node has gone. */
+static void follow(struct list *list, const struct lines *lines, const struct nodes *nodes) {
+    for (size_t i = 0; i < lines->count && list->stays_on != 0 && !list->is_moved; i++) {
+        list->cursor =
+            nodes->items[lines->items[i].id].path == list->stays_on ? (int)i : list->cursor;
+    }
+    list->is_moved = false;
+}
+
 static void draw(struct view *view, struct grid *grid) {
     struct nodes nodes;
     struct lines lines = {0};
     struct list *list = view_list(view);
     nodes_init(&nodes, view, NODES_HEAVIEST_FIRST);
     unfold(&lines, view, &nodes);
+    follow(list, &lines, &nodes);
     list_fit(list, (int)lines.count, grid->rows - 1);
     grid_fill(grid, 0, 0, grid->columns, STYLE_TITLE);
     grid_print(grid, 0, 0, grid->columns, STYLE_TITLE, " TOTAL   SELF  FUNCTION");
@@ -114,6 +124,7 @@ static void draw(struct view *view, struct grid *grid) {
     if (lines.count > 0) {
         const struct line *chosen = &lines.items[list->cursor];
         list->chosen = nodes.items[chosen->id].path;
+        list->stays_on = list->cursor > 0 ? list->chosen : list->stays_on;
         list->is_open = chosen->is_open;
         view->function = nodes.items[chosen->id].function;
         grid_paint(grid, 1 + list->cursor - list->top, 0, grid->columns, STYLE_CURSOR);

@@ -10,7 +10,8 @@
 #include "tui/action.h"
 #include "tui/panel.h"
 
-enum { HEADER_ROWS = 5, FOOTER_ROWS = 1, METER_TEXT = 10, CUT_TAB = 6, SHORT_TAB = 4 };
+enum { HEADER_ROWS = 5, FOOTER_ROWS = 1, BODY_ROWS_MIN = 4, SHORT_TAB = 4 };
+enum { METER_TEXT = 10, METER_MIN = METER_TEXT + 2 };
 #define UNVERIFIED_MANY 0.05 /* from this share on it is pointed at */
 
 /* ---- the header ---- */
@@ -106,8 +107,10 @@ static void draw_spark(const struct view *view, const struct meter *meter, struc
 
 static void draw_meters(const struct view *view, struct grid *grid) {
     bool knows_states = view_knows_states(view);
-    int width = grid->columns / METERS;
-    for (int i = 0; i < METERS; i++) {
+    int count = grid->columns / METER_MIN;
+    count = count < 1 ? 1 : count < METERS ? count : METERS;
+    int width = grid->columns / count;
+    for (int i = 0; i < count; i++) {
         const struct meter *meter = &meters[i];
         int at = i * width;
         grid_print(grid, 2, at, width, STYLE_BOLD, meter->name);
@@ -156,7 +159,7 @@ static void append_selection(const struct view *view, struct buffer *out) {
     }
 }
 
-static void draw_selection(const struct view *view, struct grid *grid) {
+static void draw_selection(const struct view *view, struct grid *grid, int row) {
     struct buffer text = {0};
     const char *mark = view->phase == WINDOW_ENDED   ? "ENDED"
                        : view->phase == WINDOW_WAITS ? "ENDED, waiting for the next one"
@@ -164,23 +167,24 @@ static void draw_selection(const struct view *view, struct grid *grid) {
                                                      : "";
     int room = grid->columns - (int)text_columns(mark) - 1;
     append_selection(view, &text);
-    int at = grid_print_shortened(grid, 3, 0, room, STYLE_PLAIN, text.data);
-    grid_print(grid, 3, at + 2 < room ? at + 2 : room, grid->columns, STYLE_BAD, mark);
+    int at = grid_print_shortened(grid, row, 0, room, STYLE_PLAIN, text.data);
+    grid_print(grid, row, at + 2 < room ? at + 2 : room, grid->columns, STYLE_BAD, mark);
     buffer_deinit(&text);
 }
 
 /* How a tab is written: as long as there is room for all of them. */
-enum tab_form { TAB_WIDE, TAB_CLOSE, TAB_CUT, TAB_SHORT };
+enum tab_form { TAB_WIDE, TAB_CLOSE, TAB_BRIEF, TAB_SHORT };
 
 static int format_tab(int panel, enum tab_form form, char out[48]) {
     int key = panel < 10 ? '0' + (int)(panel + 1) % 10 : (int)panels[panel]->key;
     char number[2] = {(char)key, 0};
     const char *name = panels[panel]->name;
+    const char *brief = panels[panel]->brief != NULL ? panels[panel]->brief : name;
     switch (form) {
     case TAB_WIDE: return snprintf(out, 48, " %s %s ", number, name);
     case TAB_CLOSE: return snprintf(out, 48, "%s%s ", number, name);
-    case TAB_CUT: return snprintf(out, 48, "%s%.*s ", number, CUT_TAB, name);
-    case TAB_SHORT: return snprintf(out, 48, "%s%.*s ", number, SHORT_TAB, name);
+    case TAB_BRIEF: return snprintf(out, 48, "%s%s ", number, brief);
+    case TAB_SHORT: return snprintf(out, 48, "%s%.*s ", number, SHORT_TAB, brief);
     }
     return 0;
 }
@@ -235,6 +239,7 @@ static void draw_keys(struct view *view, struct grid *grid, int row) {
 
 static void draw_last_row(struct view *view, const char *prompt, struct grid *grid) {
     int row = grid->rows - FOOTER_ROWS;
+    grid_fill(grid, row, 0, grid->columns, STYLE_PLAIN);
     if (prompt != NULL) {
         int at = grid_print(grid, row, 0, grid->columns - 1, STYLE_BOLD, prompt);
         grid_fill(grid, row, at, 1, STYLE_CURSOR);
@@ -246,21 +251,30 @@ static void draw_last_row(struct view *view, const char *prompt, struct grid *gr
     }
 }
 
-void picture_draw(struct view *view, const char *prompt, struct grid *grid) {
-    int rows = grid->rows - HEADER_ROWS - FOOTER_ROWS;
-    view->hit_count = 0;
-    view->origin = HEADER_ROWS;
-    view_list(view)->first = 0;
+/* All of it, or where the panel would have no room just what is selected. Rows drawn. */
+static int draw_header(struct view *view, struct grid *grid) {
+    if (grid->rows < HEADER_ROWS + BODY_ROWS_MIN + FOOTER_ROWS) {
+        draw_selection(view, grid, 0);
+        return 1;
+    }
     draw_target(view, grid);
     draw_health(view, grid);
     draw_meters(view, grid);
-    draw_selection(view, grid);
+    draw_selection(view, grid, 3);
     draw_tabs(view, grid);
+    return HEADER_ROWS;
+}
+
+void picture_draw(struct view *view, const char *prompt, struct grid *grid) {
+    view->hit_count = 0;
+    view_list(view)->first = 0;
+    view->origin = draw_header(view, grid);
+    int rows = grid->rows - view->origin - FOOTER_ROWS;
     if (rows > 0) {
         struct grid body;
         grid_init(&body, rows, grid->columns);
         panels[view->panel]->draw(view, &body);
-        grid_put(grid, HEADER_ROWS, &body);
+        grid_put(grid, view->origin, &body);
         grid_deinit(&body);
     }
     draw_last_row(view, prompt, grid);

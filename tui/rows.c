@@ -61,6 +61,7 @@ static int compare_by(enum column_kind kind, const struct row *a, const struct r
     case COLUMN_TREND: return falling(a->trend, b->trend);
     case COLUMN_NUMBER: return falling(b->number, a->number);
     case COLUMN_COUNT: return falling(a->count, b->count);
+    case COLUMN_PROCESS: return falling(b->pid, a->pid);
     case COLUMN_WORD: return strcmp(text_or_none(a->word), text_or_none(b->word));
     case COLUMN_NAME: return strcmp(a->name, b->name);
     case COLUMN_PLACE: return strverscmp(text_or_none(a->place), text_or_none(b->place));
@@ -96,19 +97,21 @@ static bool grows(enum column_kind kind) {
     return kind >= COLUMN_NAME;
 }
 
-static bool is_shown(const struct column *column, const struct grid *grid) {
-    return grid->columns >= column->min_columns;
+static bool is_shown(const struct column *column, const struct view *view,
+                     const struct grid *grid) {
+    return grid->columns >= column->min_columns &&
+           (column->kind != COLUMN_PROCESS || view->trace->processes.count > 1);
 }
 
 /* The widths of columns on this grid, 0 for those not shown. What is left over is shared: a name
  * gets as much as two others, and a little more. */
-static void fit_columns(const struct column *columns, int count, const struct grid *grid,
-                        int *widths) {
+static void fit_columns(const struct column *columns, int count, const struct view *view,
+                        const struct grid *grid, int *widths) {
     enum { NAME_PARTS = 3, OTHER_PARTS = 2, NAME_EXTRA_MAX = 40 };
     int left = grid->columns + 1;
     int parts = 0;
     for (int i = 0; i < count; i++) {
-        widths[i] = is_shown(&columns[i], grid) ? columns[i].width : 0;
+        widths[i] = is_shown(&columns[i], view, grid) ? columns[i].width : 0;
         left -= widths[i] > 0 ? widths[i] + 1 : 0;
         parts += widths[i] == 0 || !grows(columns[i].kind) ? 0
                  : columns[i].kind == COLUMN_NAME          ? NAME_PARTS
@@ -226,6 +229,7 @@ static void draw_cell(const struct view *view, const struct rows *rows, const st
     case COLUMN_PART_LAST: draw_part(grid, line, at, width, row->parts[kind - COLUMN_PART]); break;
     case COLUMN_NUMBER: draw_number(grid, line, at, width, row->number); break;
     case COLUMN_COUNT: draw_number(grid, line, at, width, row->count); break;
+    case COLUMN_PROCESS: draw_number(grid, line, at, width, row->pid); break;
     case COLUMN_WORD: draw_text(grid, line, at, width, STYLE_PLAIN, row->word); break;
     case COLUMN_NAME: draw_text(grid, line, at, width, STYLE_NAME, row->name); break;
     case COLUMN_PLACE: draw_text(grid, line, at, width, STYLE_PLACE, row->place); break;
@@ -233,22 +237,47 @@ static void draw_cell(const struct view *view, const struct rows *rows, const st
     }
 }
 
+/* Puts the cursor where its row has gone. */
+static void follow(struct list *list, const struct rows *rows) {
+    for (size_t i = 0; i < rows->count && list->stays_on != 0 && !list->is_moved; i++) {
+        list->cursor = rows->items[i].id == list->stays_on ? (int)i : list->cursor;
+    }
+}
+
 static void choose(struct view *view, const struct rows *rows) {
     struct list *list = view_list(view);
     list->chosen = 0;
+    list->is_moved = false;
     if (rows->count > 0) {
         const struct row *row = &rows->items[list->cursor];
         list->chosen = row->id;
+        list->stays_on = list->cursor > 0 ? row->id : list->stays_on;
         view->function = row->function.id != 0 ? row->function : view->function;
     }
+}
+
+static uint32_t bits_of(const int *widths, int count) {
+    uint32_t bits = 0;
+    for (int i = 0; i < count; i++) {
+        bits |= widths[i] > 0 ? UINT32_C(1) << i : 0;
+    }
+    return bits;
+}
+
+static void say_there_are_none(const struct rows *rows, const struct view *view,
+                               struct grid *grid) {
+    grid_print(grid, 2, 1, grid->columns, STYLE_DIM,
+               view->has_filter ? "Nothing passes the filter; Esc lets all through." : rows->none);
 }
 
 void rows_draw(struct rows *rows, const struct column *columns, int column_count, struct view *view,
                struct grid *grid) {
     struct list *list = view_list(view);
     int widths[COLUMN_NOTE + 1];
-    fit_columns(columns, column_count, grid, widths);
+    fit_columns(columns, column_count, view, grid, widths);
+    list->columns = bits_of(widths, column_count);
     sort_rows(rows, columns, list);
+    follow(list, rows);
     list_fit(list, (int)rows->count, grid->rows - 1);
     list->first = 1;
     choose(view, rows);
@@ -265,5 +294,8 @@ void rows_draw(struct rows *rows, const struct column *columns, int column_count
         if (list->top + line - 1 == list->cursor) {
             grid_paint(grid, line, 0, grid->columns, STYLE_CURSOR);
         }
+    }
+    if (rows->count == 0) {
+        say_there_are_none(rows, view, grid);
     }
 }

@@ -12,7 +12,7 @@
 enum { ROW_PARTS = 3 };
 
 struct row {
-    uint64_t id;                 /* for list.chosen */
+    uint64_t id; /* for list.chosen: the same for the same thing in the next picture; not 0 */
     struct function_id function; /* for view.function, 0: none */
     uint64_t self_ns;
     uint64_t total_ns;
@@ -24,6 +24,7 @@ struct row {
     double parts[ROW_PARTS]; /* shares of something else; below 0: not known */
     uint32_t number;
     uint32_t count;
+    uint32_t pid;
 };
 
 /* What a column shows of a row. Texts sort rising at first, figures falling. */
@@ -38,6 +39,7 @@ enum column_kind {
     COLUMN_PART_LAST,
     COLUMN_NUMBER,
     COLUMN_COUNT,
+    COLUMN_PROCESS, /* only where there are several */
     COLUMN_WORD,
     COLUMN_NAME, /* from here on they share what is left over */
     COLUMN_PLACE,
@@ -56,13 +58,15 @@ struct rows {
     size_t count;
     size_t capacity;
     uint64_t whole_ns; /* what shares are of */
+    const char *none;  /* what to say when there are none though there is no filter */
 };
 
 /* A new row, zeroed; until the next one. */
 struct row *rows_add(struct rows *rows);
 void rows_deinit(struct rows *rows);
 
-/* Sorts by the view's list, and draws with a line of titles. At most COLUMN_NOTE columns. */
+/* Sorts by the view's list, and draws with a line of titles. At most COLUMN_NOTE columns. The
+ * cursor goes with its row, unless it is at the top, where it stays. */
 void rows_draw(struct rows *rows, const struct column *columns, int column_count, struct view *view,
                struct grid *grid);
 

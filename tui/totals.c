@@ -6,10 +6,11 @@
 #include "profiler/base/arena.h"
 #include "profiler/model/window.h"
 
-/* Time of a thread in a function itself. */
+/* Time of a thread in a function itself, and on each of its lines. */
 struct thread_self {
     struct thread_ref thread;
-    struct function_id function;
+    struct whereabouts at;
+    uint32_t is_line; /* 0: all lines */
     uint64_t self_ns; /* payload, as is the next */
     uint64_t held_ns;
 };
@@ -35,29 +36,44 @@ static void add_self(struct table *selves, const struct trace *trace,
     if (cell->stack.id == 0) {
         return;
     }
-    struct frame_id leaf = trace_stack(trace, cell->stack)->frame;
-    struct thread_self key = {cell->thread, trace_frame(trace, leaf)->function, 0, 0};
-    struct thread_self *self = table_row(selves, table_intern(selves, &key));
-    self->self_ns += cell->weight_ns;
-    self->held_ns += (cell->state & STATE_HAS_GIL) != 0 ? cell->weight_ns : 0;
+    const struct trace_frame *leaf = trace_frame(trace, trace_stack(trace, cell->stack)->frame);
+    struct thread_self keys[] = {
+        {.thread = cell->thread, .at = {leaf->function, 0}, .is_line = 0},
+        {.thread = cell->thread, .at = {leaf->function, leaf->line}, .is_line = 1},
+    };
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        struct thread_self *self = table_row(selves, table_intern(selves, &keys[i]));
+        self->self_ns += cell->weight_ns;
+        self->held_ns += (cell->state & STATE_HAS_GIL) != 0 ? cell->weight_ns : 0;
+    }
 }
 
-static void choose_functions(const struct table *selves, struct thread_total *totals,
-                             uint32_t thread_count) {
-    uint64_t(*most)[2] = memory_zeroed((size_t)thread_count + 1, sizeof *most);
-    for (uint32_t i = 1; i <= selves->count; i++) {
-        const struct thread_self *self = table_row(selves, i);
-        uint32_t thread = self->thread.id;
-        if (self->self_ns > most[thread][0]) {
-            most[thread][0] = self->self_ns;
-            totals[thread].function = self->function;
-        }
-        if (self->held_ns > most[thread][1]) {
-            most[thread][1] = self->held_ns;
-            totals[thread].holding = self->function;
-        }
+/* Takes a row for the best so far when it is. Lines only count within the function chosen before.
+ */
+static void choose(struct whereabouts *best, uint64_t *most_ns, const struct thread_self *self,
+                   uint64_t time_ns) {
+    bool may_be = self->is_line == 0 || self->at.function.id == best->function.id;
+    if (may_be && time_ns > *most_ns) {
+        *most_ns = time_ns;
+        *best = self->at;
     }
-    free(most);
+}
+
+/* Functions first, then their lines. */
+static void choose_whereabouts(const struct table *selves, struct thread_total *totals,
+                               uint32_t thread_count) {
+    for (uint32_t is_line = 0; is_line <= 1; is_line++) {
+        uint64_t(*most_ns)[2] = memory_zeroed((size_t)thread_count + 1, sizeof *most_ns);
+        for (uint32_t i = 1; i <= selves->count; i++) {
+            const struct thread_self *self = table_row(selves, i);
+            uint32_t thread = self->thread.id;
+            if (self->is_line == is_line) {
+                choose(&totals[thread].most, &most_ns[thread][0], self, self->self_ns);
+                choose(&totals[thread].holding, &most_ns[thread][1], self, self->held_ns);
+            }
+        }
+        free(most_ns);
+    }
 }
 
 struct thread_total *totals_of_threads(const struct view *view) {
@@ -70,7 +86,7 @@ struct thread_total *totals_of_threads(const struct view *view) {
         add_states(&totals[cell->thread.id], cell);
         add_self(&selves, view->trace, cell);
     }
-    choose_functions(&selves, totals, thread_count);
+    choose_whereabouts(&selves, totals, thread_count);
     table_deinit(&selves);
     return totals;
 }
@@ -86,10 +102,9 @@ const char *totals_word(const struct thread_total *total) {
                                                                                  : "waits";
 }
 
-char *totals_describe(const struct view *view, struct function_id function) {
+char *totals_describe(const struct view *view, struct whereabouts at) {
     struct buffer text = {0};
-    uint32_t line = function.id != 0 ? trace_function(view->trace, function)->first_line : 0;
-    view_append_function(view, function, line, &text);
+    view_append_function(view, at.function, at.line, &text);
     return text.data;
 }
 

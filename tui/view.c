@@ -54,20 +54,25 @@ void list_fit(struct list *list, int count, int page) {
     }
 }
 
+void list_go(struct list *list, int row) {
+    list->cursor = row;
+    list->is_moved = true;
+    list_fit(list, list->count, list->page);
+    list->stays_on = list->cursor > 0 ? list->stays_on : 0;
+}
+
 bool list_key(struct list *list, int key) {
     switch (key) {
     case PRESS_UP:
-    case 'k': list->cursor--; break;
+    case 'k': list_go(list, list->cursor - 1); return true;
     case PRESS_DOWN:
-    case 'j': list->cursor++; break;
-    case PRESS_PAGE_UP: list->cursor -= list->page; break;
-    case PRESS_PAGE_DOWN: list->cursor += list->page; break;
-    case PRESS_HOME: list->cursor = 0; break;
-    case PRESS_END: list->cursor = list->count; break;
+    case 'j': list_go(list, list->cursor + 1); return true;
+    case PRESS_PAGE_UP: list_go(list, list->cursor - list->page); return true;
+    case PRESS_PAGE_DOWN: list_go(list, list->cursor + list->page); return true;
+    case PRESS_HOME: list_go(list, 0); return true;
+    case PRESS_END: list_go(list, list->count); return true;
     default: return false;
     }
-    list_fit(list, list->count, list->page);
-    return true;
 }
 
 /* ---- what is chosen ---- */
@@ -197,6 +202,8 @@ double view_trend(const struct view *view, struct function_id function, double s
 }
 
 /* ---- texts ---- */
+
+const char view_no_samples[] = "Nothing was sampled in this time and mode.";
 
 void view_format_share(double share, char out[16]) {
     snprintf(out, 16, share >= 0.9995 ? "%.0f%%" : "%.1f%%", 100 * share);

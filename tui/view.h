@@ -24,8 +24,11 @@ struct list {
     int first;  /* row of the panel that the first one shown is in; 0: they cannot be clicked */
     int sort;   /* column */
     bool is_reversed;
-    bool is_open;    /* of a tree: whether the row under the cursor is unfolded, set when drawn */
-    uint64_t chosen; /* what the row under the cursor stands for, set when drawn */
+    bool is_moved;     /* the cursor, since it was drawn */
+    bool is_open;      /* of a tree: whether the row under the cursor is unfolded, set when drawn */
+    uint32_t columns;  /* a bit for each that is shown, set when drawn */
+    uint64_t chosen;   /* what the row under the cursor stands for, set when drawn */
+    uint64_t stays_on; /* what the cursor goes with, wherever its row goes; 0: it is at the top */
 };
 
 /* One step of the history, newest first in view.history. */
@@ -93,6 +96,8 @@ void view_deinit(struct view *view);
 struct list *view_list(struct view *view);
 /* Keeps cursor and top within `count` rows of which `page` fit. */
 void list_fit(struct list *list, int count, int page);
+/* Moves the cursor to a row. */
+void list_go(struct list *list, int row);
 /* Moves the cursor by a key. Whether it was one for that. */
 bool list_key(struct list *list, int key);
 
@@ -123,6 +128,9 @@ void view_note_threads(struct view *view);
 void view_note_shares(struct view *view);
 /* By how much the share of a function has changed of late: 0.1 is ten points more. */
 double view_trend(const struct view *view, struct function_id function, double share);
+
+/* What lists say when there are no samples. */
+extern const char view_no_samples[];
 
 /* "90%" within four columns, "" for nothing. */
 void view_format_share(double share, char out[16]);

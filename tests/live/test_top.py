@@ -26,8 +26,8 @@ from harness import (
 SIZES = ((80, 24), (120, 40), (200, 60))
 HEADER_ROWS = 5
 FIRST_ROW = HEADER_ROWS + 1  # of a list, below its titles
-# A row of functions: self, trend, total, time (on wide screens), name
-ROW = re.compile(r"\s*([\d.]+)% .? +([\d.]+)% +(?:[\d.]+ [mun]?s +)?(\S+)")
+# A row of functions: self, trend, time of self (on wide screens), total, name
+ROW = re.compile(r"\s*([\d.]+)% .? +(?:[\d.]+ [mun]?s +)?([\d.]+)% +(\S+)")
 # What only one view shows: key -> text
 VIEWS = {"f": "LOCATION", "l": "LINE ", "c": " TOTAL   SELF  FUNCTION", "g": "<module>", "v": "def grind(", "o": "OFFSET",
          "H": "MOSTLY IN", "A": "AWAITING", "G": "WAITS FOR", "P": "COMMAND", "?": "this help"}
@@ -343,8 +343,7 @@ def keys_do_what_they_say(work, interpreter):
     expect(not has(terminal.lines(), "grind"), "the filter lets grind() through", *terminal.lines())
     terminal.press("Escape")
     terminal.wait_for_text("grind", gone="filter")
-    terminal.press("s")
-    terminal.press("s")
+    terminal.press("s", "s")
     terminal.wait_for(lambda lines: "TOTAL▼" in lines[HEADER_ROWS], "the list to be sorted by total")
     terminal.press("H")
     terminal.wait_for_text("MOSTLY IN")
@@ -518,7 +517,7 @@ def who_holds_the_gil_and_who_waits(work, interpreter):
     terminal = top(work, target)
     terminal.press("G")
     for one, other in (("one", "other"), ("other", "one")):
-        row = re.compile(rf"^ *[\d.]+% +[\d.]+% {one}-thread +spin \(contend\.py:3\) .*\d+% {other}-thread")
+        row = re.compile(rf"^ *[\d.]+% +[\d.]+% {one}-thread +spin \(contend\.py:4\) .*\d+% {other}-thread")
         terminal.wait_for(lambda lines: any(row.match(line) for line in lines), f"{one} to wait for {other}")
     terminal.press("Enter")
     terminal.wait_for_text("-thread (")
@@ -584,6 +583,12 @@ def parent_of(folder):
         return None
 
 
+def pids_of(lines):
+    """Of the list of processes."""
+    rows = [re.match(r" *(?:[\d.]+%|-) +[\d.]+% +(\d+) ", line) for line in lines[FIRST_ROW:]]
+    return [int(row[1]) for row in rows if row]
+
+
 @case(over=newest_here)
 def a_crowd_is_no_trouble(work, interpreter):
     """100 children, and 10,000 functions beside the hot one."""
@@ -593,11 +598,11 @@ def a_crowd_is_no_trouble(work, interpreter):
     terminal = top(work, target, "--subprocesses", "--mode", "cpu", size=SIZES[2])
     terminal.wait_for(lambda lines: leader(lines)[1] == "hot", "hot() to lead")
     terminal.press("P")
-    terminal.wait_for(lambda lines: sum(any(str(pid) in line for pid in children) for line in lines) > 30, "children")
+    terminal.wait_for(lambda lines: len(set(pids_of(lines)) & set(children)) > 30, "children")
     terminal.press("/")
     terminal.type(str(children[-1]))
     terminal.press("Enter")
-    terminal.wait_for(lambda lines: has(lines, str(children[-1])) and not has(lines, str(children[0])), "one alone")
+    terminal.wait_for(lambda lines: pids_of(lines) == [children[-1]], "one of them to be left")
     terminal.press("q")
     terminal.wait_for_the_end(0)
 

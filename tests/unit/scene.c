@@ -131,20 +131,21 @@ static struct roll_entry make_task(struct trace *trace, const char *name, const 
     return (struct roll_entry){
         .pid = 4242,
         .state = state,
+        .at = function.name.id,
         .key = {frame.function, coroutine},
         .name = text(trace, name),
         .stack = state == ROLL_WAITS ? stack : (struct stack_id){0},
-        .since_ns = seconds > 0 ? (1000 - seconds) * NS_PER_S + 1 : 0,
+        .since_ns = state != ROLL_RUNS ? (1000 - seconds) * NS_PER_S : 0,
     };
 }
 
 static void fill_roll(struct scene *scene) {
     struct trace *trace = &scene->trace;
     struct roll_entry tasks[] = {
-        make_task(trace, "boss", "<task boss>", ROLL_WAITS, 76),
+        make_task(trace, "boss", "<task boss>", ROLL_WAITS, 75),
         make_task(trace, "fetch-7", "<task fetch-7>", ROLL_WAITS, 200),
         make_task(trace, "hopper", "<task hopper>", ROLL_RUNS, 0),
-        make_task(trace, "late", "<task late>", ROLL_BEGINS, 1),
+        make_task(trace, "late", "<task late>", ROLL_BEGINS, 0),
     };
     tasks[0].awaited = tasks[1].name;
     tasks[0].awaited_count = 2;

@@ -104,6 +104,94 @@ static void test_keys_sort(void **state) {
     scene_close(&scene);
 }
 
+/* At 80 columns there is no time beside the share. */
+static void test_keys_sort_by_what_is_seen(void **state) {
+    (void)state;
+    struct scene scene;
+    scene_open(&scene, &glyphs_unicode);
+    first_of(&scene.view);
+    scene_press(&scene.view, "ss");
+    scene_assert_shows(&scene.view, "TOTAL\xe2\x96\xbc", true);
+    scene_press(&scene.view, "cs");
+    scene_assert_shows(&scene.view, "an order of its own", true);
+    scene_press(&scene.view, "I");
+    scene_assert_shows(&scene.view, "an order of its own", true);
+    scene_press(&scene.view, "f");
+    scene_assert_shows(&scene.view, "TOTAL\xe2\x96\xbc", true);
+    scene_close(&scene);
+}
+
+/* In every list, by every column: the order is the other way round the other way round. */
+static void test_keys_sort_every_list(void **state) {
+    (void)state;
+    struct scene scene;
+    scene_open(&scene, &glyphs_unicode);
+    for (int panel = 0; panels[panel] != NULL; panel++) {
+        scene.view.panel = panel;
+        first_of(&scene.view);
+        struct list *list = view_list(&scene.view);
+        for (int i = 0; i < panels[panel]->sort_columns; i++) {
+            scene_press(&scene.view, "s");
+            uint64_t first = first_of(&scene.view);
+            action_take(&scene.view, PRESS_END);
+            scene_assert_shows(&scene.view, "PID", true);
+            uint64_t last = list->chosen;
+            assert_true(list->count > 1 && first != last);
+            assert_true((list->columns >> list->sort & 1) != 0);
+            scene_press(&scene.view, "I");
+            assert_int_equal(list->cursor, 0);
+        }
+    }
+    scene_close(&scene);
+}
+
+/* Rows that move take the cursor with them; at the top it stays at the top. */
+static void test_the_cursor_goes_with_its_row(void **state) {
+    (void)state;
+    struct scene scene;
+    scene_open(&scene, &glyphs_unicode);
+    scene_press(&scene.view, "H");
+    uint64_t first = first_of(&scene.view);
+    struct list *list = view_list(&scene.view);
+    scene_press(&scene.view, "j");
+    scene_assert_shows(&scene.view, "THREAD", true);
+    uint64_t chosen = list->chosen;
+    assert_int_not_equal(chosen, first);
+    list->is_reversed = true; /* as if the other thread were now the one that works */
+    scene_assert_shows(&scene.view, "THREAD", true);
+    assert_int_equal(list->cursor, 0);
+    assert_int_equal(list->chosen, chosen);
+    list->is_reversed = false;
+    scene_assert_shows(&scene.view, "THREAD", true);
+    assert_int_equal(list->cursor, 1);
+    action_take(&scene.view, PRESS_HOME);
+    list->is_reversed = true;
+    scene_assert_shows(&scene.view, "THREAD", true);
+    assert_int_equal(list->cursor, 0);
+    assert_int_equal(list->chosen, chosen); /* it is the first now */
+    scene_close(&scene);
+}
+
+/* One alone, and all again: the cursor is where it was. */
+static void test_the_cursor_comes_back(void **state) {
+    (void)state;
+    struct scene scene;
+    scene_open(&scene, &glyphs_unicode);
+    scene_press(&scene.view, "A");
+    first_of(&scene.view);
+    scene_press(&scene.view, "jj");
+    scene_assert_shows(&scene.view, "AWAITING", true);
+    uint64_t chosen = view_list(&scene.view)->chosen;
+    action_take(&scene.view, PRESS_ENTER);
+    scene_assert_shows(&scene.view, "alone", true);
+    assert_int_equal(view_list(&scene.view)->count, 1);
+    action_take(&scene.view, PRESS_ENTER);
+    scene_assert_shows(&scene.view, "alone", false);
+    assert_int_equal(view_list(&scene.view)->cursor, 2);
+    assert_int_equal(view_list(&scene.view)->chosen, chosen);
+    scene_close(&scene);
+}
+
 static void test_keys_fold(void **state) {
     (void)state;
     struct scene scene;
@@ -286,6 +374,10 @@ int main(void) {
         cmocka_unit_test(test_keys_are_distinct),
         cmocka_unit_test(test_keys_filter),
         cmocka_unit_test(test_keys_sort),
+        cmocka_unit_test(test_keys_sort_by_what_is_seen),
+        cmocka_unit_test(test_keys_sort_every_list),
+        cmocka_unit_test(test_the_cursor_goes_with_its_row),
+        cmocka_unit_test(test_the_cursor_comes_back),
         cmocka_unit_test(test_keys_fold),
         cmocka_unit_test(test_keys_choose_a_thread),
         cmocka_unit_test(test_keys_choose_a_task),

@@ -12,6 +12,7 @@
 #include "profiler/base/clock.h"
 #include "tests/unit/scene.h"
 #include "tui/action.h"
+#include "tui/keys.h"
 #include "tui/panel.h"
 
 enum { TEXT_LIMIT = 64 * 1024 };
@@ -98,6 +99,50 @@ static void test_panels_of_any_size(void **state) {
             buffer_deinit(&drawn);
         }
     }
+    scene_close(&scene);
+}
+
+/* Each line has room on the narrowest terminal, and where rows are missing it is said. */
+static void test_help_is_told_whole(void **state) {
+    (void)state;
+    struct scene scene;
+    scene_open(&scene, &glyphs_unicode);
+    scene_press(&scene.view, "?");
+    struct buffer wide = {0};
+    struct buffer narrow = {0};
+    scene_picture(&scene.view, 80, 200, &wide);
+    scene_picture(&scene.view, 80, 80, &narrow);
+    const char *of_wide = strstr(wide.data, "1 f  Functions");
+    const char *of_narrow = strstr(narrow.data, "1 f  Functions");
+    assert_non_null(of_wide);
+    assert_non_null(of_narrow);
+    assert_string_equal(of_narrow, of_wide);
+    assert_null(strstr(wide.data, "more lines"));
+    buffer_deinit(&wide);
+    buffer_deinit(&narrow);
+    scene_assert_shows(&scene.view, "more lines: arrow down", true);
+    for (int i = 0; i < 40; i++) {
+        action_take(&scene.view, PRESS_DOWN);
+    }
+    scene_assert_shows(&scene.view, "more lines", false);
+    scene_assert_shows(&scene.view, "arrows  move", true);
+    scene_close(&scene);
+}
+
+/* What is selected, and a word about the end, stay when there is room for little more. */
+static void test_small_screens(void **state) {
+    (void)state;
+    struct scene scene;
+    scene_open(&scene, &glyphs_unicode);
+    scene.view.phase = WINDOW_ENDED;
+    struct buffer drawn = {0};
+    scene_picture(&scene.view, 5, 30, &drawn);
+    assert_string_equal(drawn.data, "last 5 s \xc2\xb7 wall time  ENDED\n"
+                                    " SELF\xe2\x96\xbc    TOTAL FUNCTION\n"
+                                    " 71.2% \xe2\x96\xb2  71.2% parse\n"
+                                    " 14.2% \xe2\x96\xb2  14.2% fib\n"
+                                    "F1Help TabView F4Filter mMode\n");
+    buffer_deinit(&drawn);
     scene_close(&scene);
 }
 
@@ -199,9 +244,62 @@ static void test_tasks_say_what_they_wait_for(void **state) {
     scene_assert_shows(&scene.view, " task fetch-7 and 1 more", true);
     scene_assert_shows(&scene.view, "       runs   hopper", true);
     scene_assert_shows(&scene.view, "   0 s begins late", true);
-    scene_assert_shows(&scene.view, " in Queue.get (queues.py:158)", true); /* of the first one */
+    scene_assert_shows(&scene.view, " awaits Queue.get (queues.py:158)",
+                       true); /* of the first one */
     assert_true(view_set_filter(&scene.view, "^boss$"));
     scene_assert_shows(&scene.view, "hopper", false);
+    scene_close(&scene);
+}
+
+static void test_where_a_thread_is(void **state) {
+    (void)state;
+    struct scene scene;
+    scene_open(&scene, &glyphs_unicode);
+    scene_press(&scene.view, "H");
+    scene_assert_shows(&scene.view, "parse (wire.py:12)", true); /* not 14, where it is seldom */
+    assert_true(view_set_filter(&scene.view, "wire"));
+    scene_assert_shows(&scene.view, "MainThread", true);
+    scene_assert_shows(&scene.view, "4250", false);
+    assert_true(view_set_filter(&scene.view, "nowhere"));
+    static const char lists[] = "flHAGP";
+    for (const char *key = lists; *key != '\0'; key++) {
+        char keys[] = {*key, '\0'};
+        scene_press(&scene.view, keys);
+        scene_assert_shows(&scene.view, "Nothing passes the filter", true);
+    }
+    assert_true(view_set_filter(&scene.view, "^4300$"));
+    scene_assert_shows(&scene.view, "app.worker", true);
+    scene_assert_shows(&scene.view, "  4242        2 3.11.2", false); /* the other process */
+    scene_close(&scene);
+}
+
+/* Processes are told apart where there are several. */
+static void test_threads_of_several_processes(void **state) {
+    (void)state;
+    struct scene scene;
+    scene_open(&scene, &glyphs_unicode);
+    scene_press(&scene.view, "H");
+    scene_assert_shows(&scene.view, "    PID     TID THREAD", true);
+    table_deinit(&scene.trace.processes);
+    table_init(&scene.trace.processes, sizeof(struct trace_process), sizeof(struct trace_process));
+    scene_assert_shows(&scene.view, "STATE         TID THREAD", true);
+    scene_close(&scene);
+}
+
+/* A function that only calls is shown where it begins, not at the start of its file. */
+static void test_source_of_what_only_calls(void **state) {
+    (void)state;
+    struct scene scene;
+    scene_open(&scene, &glyphs_unicode);
+    scene.view.function = scene_function(&scene.trace, "<module>");
+    scene_press(&scene.view, "v");
+    scene_assert_shows(&scene.view, "    90", true);
+    table_deinit(&scene.trace.tallies); /* nothing of it was sampled of late */
+    table_init(&scene.trace.tallies, sizeof(struct trace_tally),
+               offsetof(struct trace_tally, samples));
+    scene.view.function = scene_function(&scene.trace, "parse");
+    scene_assert_shows(&scene.view, "def parse", true);
+    assert_int_equal(view_list(&scene.view)->cursor, 4);
     scene_close(&scene);
 }
 
@@ -243,12 +341,17 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_panels_look_as_they_should),
         cmocka_unit_test(test_panels_of_any_size),
+        cmocka_unit_test(test_help_is_told_whole),
+        cmocka_unit_test(test_small_screens),
         cmocka_unit_test(test_panels_of_nothing),
         cmocka_unit_test(test_panels_in_ascii),
         cmocka_unit_test(test_source_follows_the_function),
         cmocka_unit_test(test_unknown_states_are_told),
         cmocka_unit_test(test_tasks_are_asked_for),
         cmocka_unit_test(test_tasks_say_what_they_wait_for),
+        cmocka_unit_test(test_where_a_thread_is),
+        cmocka_unit_test(test_threads_of_several_processes),
+        cmocka_unit_test(test_source_of_what_only_calls),
         cmocka_unit_test(test_trends_follow_and_fade),
         cmocka_unit_test(test_trends_wait_for_a_window),
     };
