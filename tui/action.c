@@ -9,8 +9,8 @@
 static const uint64_t spans_ns[] = {5 * NS_PER_S, 30 * NS_PER_S, 0};
 enum { SPANS = sizeof spans_ns / sizeof spans_ns[0] };
 enum { DIGITS = 10, WHEEL_ROWS = 3 };
-#define STEP_NS     NS_PER_S
-#define BACK_MAX_NS (5 * 60 * NS_PER_S)
+#define STEP_NS   NS_PER_S
+#define STRIDE_NS (10 * NS_PER_S)
 
 static unsigned show_panel(struct view *view, int panel) {
     view->panel = panel;
@@ -85,15 +85,38 @@ static unsigned pause(struct view *view) {
     return OUTCOME_SELECT;
 }
 
-static unsigned step_back(struct view *view) {
+/* As far as there is something to see, in whole seconds. */
+static unsigned go_back(struct view *view, uint64_t step_ns) {
+    uint64_t most_ns = view->known_ns / NS_PER_S * NS_PER_S;
     view->is_paused = true;
-    view->back_ns += view->back_ns < BACK_MAX_NS ? STEP_NS : 0;
+    view->back_ns += step_ns;
+    if (view->back_ns > most_ns) {
+        view->back_ns = most_ns;
+        snprintf(view->message, sizeof view->message, "Nothing older is kept.");
+        view->is_message_bad = false;
+    }
     return OUTCOME_SELECT;
 }
 
-static unsigned step_forward(struct view *view) {
-    view->back_ns -= view->back_ns >= STEP_NS ? STEP_NS : view->back_ns;
+static unsigned go_forward(struct view *view, uint64_t step_ns) {
+    view->back_ns -= view->back_ns >= step_ns ? step_ns : view->back_ns;
     return OUTCOME_SELECT;
+}
+
+static unsigned step_back(struct view *view) {
+    return go_back(view, STEP_NS);
+}
+
+static unsigned step_forward(struct view *view) {
+    return go_forward(view, STEP_NS);
+}
+
+static unsigned stride_back(struct view *view) {
+    return go_back(view, STRIDE_NS);
+}
+
+static unsigned stride_forward(struct view *view) {
+    return go_forward(view, STRIDE_NS);
 }
 
 static unsigned switch_mode(struct view *view) {
@@ -150,6 +173,8 @@ const struct action actions[] = {
     {{'p', ' ', 0}, "p Space", "p Pause", "stand still, and go on", pause},
     {{'[', 0, 0}, "[ ]", NULL, "one second back in time, and forward", step_back},
     {{']', 0, 0}, "", NULL, "", step_forward},
+    {{'{', 0, 0}, "{ }", NULL, "ten seconds back in time, and forward", stride_back},
+    {{'}', 0, 0}, "", NULL, "", stride_forward},
     {{'R', 0, 0}, "R", NULL, "another rate: 100, 10khz", ask_rate},
     {{'r', 0, 0}, "r", "r Reset", "forget what was", reset},
     {{'w', 0, 0}, "w", "w Save", "write what is shown to a file, in any format", ask_save},

@@ -130,7 +130,7 @@ static void append_span(const struct view *view, struct buffer *out) {
     } else {
         buffer_printf(out, "since start");
     }
-    if (view->back_ns > 0 && view->span_ns > 0) {
+    if (view->back_ns > 0) {
         buffer_printf(out, ", %" PRIu64 " s ago", view->back_ns / NS_PER_S);
     }
 }

@@ -55,6 +55,7 @@ struct view {
     const struct glyphs *glyphs;
     uint64_t span_ns;            /* of the window; 0: since the start */
     uint64_t back_ns;            /* how far stepped back */
+    uint64_t known_ns;           /* how far one can */
     struct thread_ref thread;    /* that is looked at alone; 0: all */
     uint32_t pid;                /* of a process that is looked at alone; 0: all */
     struct task_key task;        /* of tasks that are looked at alone; 0: all */

@@ -65,12 +65,16 @@ static double share_of(uint64_t part_ns, uint64_t whole_ns) {
     return whole_ns > 0 ? (double)part_ns / (double)whole_ns : 0;
 }
 
-static void take_history(struct view *view, const struct window *window) {
+/* From what ended at `until_ns` of the run back. */
+static void take_history(struct view *view, const struct window *window, uint64_t until_ns) {
     struct window_mark start;
     struct window_mark end;
     view->history_count = 0;
-    while (view->history_count < VIEW_HISTORY &&
-           window_marks(window, (uint32_t)view->history_count, &start, &end)) {
+    for (uint32_t ago = 0;
+         view->history_count < VIEW_HISTORY && window_marks(window, ago, &start, &end); ago++) {
+        if (end.health.duration_ns > until_ns) {
+            continue;
+        }
         uint64_t passed_ns = end.health.duration_ns - start.health.duration_ns;
         uint64_t cpu_ns =
             end.target_cpu_ns > start.target_cpu_ns ? end.target_cpu_ns - start.target_cpu_ns : 0;
@@ -106,11 +110,13 @@ static struct window_query query_of(const struct viewer *viewer) {
 static void take_selection(struct viewer *viewer) {
     struct view *view = &viewer->view;
     struct window *window = viewer->plan.window;
+    uint64_t oldest_ns = window->dropped.health.duration_ns;
     if (!view->is_paused) {
         viewer->paused_at_ns = newest_ns(window);
-        take_history(view, window);
         view->uptime_s = window->phase != WINDOW_RUNS ? view->uptime_s : uptime_s(view->trace);
     }
+    view->known_ns = viewer->paused_at_ns > oldest_ns ? viewer->paused_at_ns - oldest_ns : 0;
+    take_history(view, window, viewer->paused_at_ns - view->back_ns);
     struct window_query query = query_of(viewer);
     window_select(window, &query);
     view->phase = window->phase;

@@ -359,20 +359,6 @@ static void select_roll(struct window *window, uint64_t end) {
     }
 }
 
-static void select_totals(struct window *window, const struct window_query *query) {
-    select_roll(window, window->next);
-    for (uint32_t i = 1; i <= window->totals.count; i++) {
-        select_cell(window, query, table_row(&window->totals, i));
-    }
-    for (uint32_t i = 1; i <= window->total_waits.count; i++) {
-        select_wait(window, query, table_row(&window->total_waits, i));
-    }
-    if (window->next > window->first) {
-        window->trace.health =
-            health_between(&window->start.health, &mark_before(window, window->next)->health);
-    }
-}
-
 static void select_bucket(struct window *window, const struct window_query *query,
                           const struct window_bucket *bucket) {
     for (uint32_t i = 0; i < bucket->count; i++) {
@@ -383,17 +369,29 @@ static void select_bucket(struct window *window, const struct window_query *quer
     }
 }
 
-/* The buckets that are asked for: from `*start_out` to the one before `*end_out`. */
-static void find_range(const struct window *window, const struct window_query *query,
-                       uint64_t *start_out, uint64_t *end_out) {
+/* When what is asked for ends. */
+static uint64_t until_ns_of(const struct window *window, const struct window_query *query) {
+    uint64_t newest_ns = mark_before(window, window->next)->health.duration_ns;
+    return newest_ns > query->back_ns ? newest_ns - query->back_ns : 0;
+}
+
+/* The bucket after the last one that is asked for. */
+static uint64_t find_end(const struct window *window, const struct window_query *query) {
+    uint64_t until_ns = until_ns_of(window, query);
     uint64_t end = window->next;
-    uint64_t newest_ns = mark_before(window, end)->health.duration_ns;
-    uint64_t until_ns = newest_ns > query->back_ns ? newest_ns - query->back_ns : 0;
-    uint64_t since_ns = until_ns > query->span_ns ? until_ns - query->span_ns : 0;
     while (end > window->first + 1 &&
            bucket_at(window, end - 1)->end.health.duration_ns > until_ns) {
         end--;
     }
+    return end;
+}
+
+/* The buckets that are asked for: from `*start_out` to the one before `*end_out`. */
+static void find_range(const struct window *window, const struct window_query *query,
+                       uint64_t *start_out, uint64_t *end_out) {
+    uint64_t until_ns = until_ns_of(window, query);
+    uint64_t since_ns = until_ns > query->span_ns ? until_ns - query->span_ns : 0;
+    uint64_t end = find_end(window, query);
     uint64_t start = end;
     while (start > window->first &&
            bucket_at(window, start - 1)->end.health.duration_ns > since_ns) {
@@ -401,6 +399,61 @@ static void find_range(const struct window *window, const struct window_query *q
     }
     *start_out = start;
     *end_out = end;
+}
+
+/* Takes what a bucket added off again; what wraps around does so twice. */
+static void deselect_bucket(struct window *window, const struct window_query *query,
+                            const struct window_bucket *bucket) {
+    for (uint32_t i = 0; i < bucket->count; i++) {
+        struct window_cell cell = bucket->cells[i];
+        cell.samples = -cell.samples;
+        cell.weight_ns = -cell.weight_ns;
+        select_cell(window, query, &cell);
+    }
+    for (uint32_t i = 0; i < bucket->wait_count; i++) {
+        struct wait wait = bucket->waits[i];
+        wait.weight_ns = -wait.weight_ns;
+        select_wait(window, query, &wait);
+    }
+}
+
+/* Drops rows of which nothing is left; `weight_at` is the offset of their weight. */
+static void drop_empty(struct table *table, void (*init)(struct table *), size_t weight_at) {
+    struct table all = *table;
+    init(table);
+    for (uint32_t id = 1; id <= all.count; id++) {
+        const uint8_t *row = table_row(&all, id);
+        uint64_t weight_ns;
+        memcpy(&weight_ns, row + weight_at, sizeof weight_ns);
+        if (weight_ns != 0) {
+            table_intern(table, row);
+        }
+    }
+    table_deinit(&all);
+}
+
+/* Since the start: all there was, less what came after the end. */
+static void select_totals(struct window *window, const struct window_query *query) {
+    uint64_t end = find_end(window, query);
+    select_roll(window, end);
+    for (uint32_t i = 1; i <= window->totals.count; i++) {
+        select_cell(window, query, table_row(&window->totals, i));
+    }
+    for (uint32_t i = 1; i <= window->total_waits.count; i++) {
+        select_wait(window, query, table_row(&window->total_waits, i));
+    }
+    for (uint64_t number = end; number < window->next; number++) {
+        deselect_bucket(window, query, bucket_at(window, number));
+    }
+    if (end < window->next) {
+        drop_empty(&window->cells, init_cells, offsetof(struct window_cell, weight_ns));
+        drop_empty(&window->waits, init_waits, offsetof(struct wait, weight_ns));
+        drop_empty(&window->trace.tallies, init_tallies, offsetof(struct trace_tally, weight_ns));
+    }
+    if (end > window->first) {
+        window->trace.health =
+            health_between(&window->start.health, &mark_before(window, end)->health);
+    }
 }
 
 static void select_buckets(struct window *window, const struct window_query *query) {
@@ -472,7 +525,6 @@ enum status window_extract(const struct window *window, const struct window_quer
     uint64_t end;
     if (query->span_ns == 0) {
         bounded.span_ns = UINT64_MAX;
-        bounded.back_ns = 0;
     }
     find_range(window, &bounded, &start, &end);
     *whole_out = start >= window->first_ordered && (query->span_ns != 0 || window->first == 0);

@@ -106,7 +106,7 @@ struct window {
 /* What to select. */
 struct window_query {
     uint64_t span_ns;         /* how long; 0: since the start */
-    uint64_t back_ns;         /* how long before the newest it ends; ignored since the start */
+    uint64_t back_ns;         /* how long before the newest it ends */
     struct thread_ref thread; /* 0: all */
     uint32_t pid;             /* of one process; 0: all */
     struct task_key task;     /* of tasks with this key; 0: all there is */

@@ -45,6 +45,7 @@ HELP = {
     "m": (("m", "cpu time", ""), ("m", "gil time", ""), ("m", "exception time", ""), ("m", "wall time", "")),
     "p Space": (("p", "PAUSED", ""), ("Space", "", "PAUSED")),
     "[ ]": (("[", "1 s ago", ""), ("]", "PAUSED", "1 s ago"), ("p", "", "PAUSED")),
+    "{ }": (("{", " s ago", ""), ("}", "PAUSED", " s ago"), ("p", "", "PAUSED")),
     "R": (("R", "Looks a second", ""), ("Escape", "", "Looks a second")),
     "r": (("p", "PAUSED", ""), ("r", "", ""), ("p", "grind", "PAUSED")),
     "w": (("w", "Write to", ""), ("Escape", "", "Write to")),

@@ -218,6 +218,7 @@ void scene_open(struct scene *scene, const struct glyphs *glyphs) {
     scene->view.waits = &scene->waits;
     scene->view.roll = &scene->roll;
     scene->view.uptime_s = 93784;
+    scene->view.known_ns = 30 * NS_PER_S + NS_PER_S / 2;
     scene->view.history_count = 40;
     for (int i = 0; i < 40; i++) {
         scene->view.history[i] =

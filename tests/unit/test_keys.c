@@ -256,6 +256,15 @@ static void test_keys_of_time(void **state) {
     scene_assert_shows(&scene.view, "last 5 s, 2 s ago \xc2\xb7 wall time  PAUSED", true);
     scene_press(&scene.view, "]");
     scene_assert_shows(&scene.view, "1 s ago", true);
+    scene_press(&scene.view, "{{");
+    scene_assert_shows(&scene.view, "21 s ago", true);
+    scene_press(&scene.view, "{");
+    scene_assert_shows(&scene.view, "30 s ago", true); /* a little more is kept */
+    scene_assert_shows(&scene.view, "Nothing older is kept.", true);
+    scene_press(&scene.view, "tt");
+    scene_assert_shows(&scene.view, "since start, 30 s ago", true);
+    scene_press(&scene.view, "}}t");
+    scene_assert_shows(&scene.view, "last 5 s, 10 s ago", true);
     scene_press(&scene.view, "p");
     scene_assert_shows(&scene.view, "PAUSED", false);
     assert_int_equal(scene.view.back_ns, 0);

@@ -128,6 +128,29 @@ static void test_window_since_start(void **state) {
     end(&run);
 }
 
+/* Since the start until a while ago, also when the start is not kept any more. */
+static void test_window_since_start_steps_back(void **state) {
+    (void)state;
+    struct run run;
+    start(&run);
+    ticks(&run, 350 * NS_PER_S, 1, "red");
+    ticks(&run, 10 * NS_PER_S, 1, "red");
+    ticks(&run, 10 * NS_PER_S, 2, "blue");
+    window_end(&run.window, 0, WINDOW_ENDED);
+    choose(&run, 0, 5 * NS_PER_S, 0);
+    assert_int_equal(time_of(&run, "red"), 360 * NS_PER_S);
+    assert_in_range(time_of(&run, "blue"), 5 * NS_PER_S - NS_PER_S / 2, 5 * NS_PER_S);
+    assert_int_equal(run.window.trace.health.samples,
+                     (time_of(&run, "red") + time_of(&run, "blue")) / TICK_NS);
+    choose(&run, 0, 15 * NS_PER_S, 0);
+    assert_in_range(time_of(&run, "red"), 355 * NS_PER_S - NS_PER_S / 2, 355 * NS_PER_S);
+    assert_int_equal(run.window.cells.count, 1); /* the other thread was not there yet */
+    assert_int_equal(run.window.trace.tallies.count, 1);
+    choose(&run, 0, 0, 0);
+    assert_int_equal(time_of(&run, "blue"), 10 * NS_PER_S);
+    end(&run);
+}
+
 static void test_window_of_one_thread(void **state) {
     (void)state;
     struct run run;
@@ -489,6 +512,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_window_slides),
         cmocka_unit_test(test_window_since_start),
+        cmocka_unit_test(test_window_since_start_steps_back),
         cmocka_unit_test(test_window_of_one_thread),
         cmocka_unit_test(test_window_reset),
         cmocka_unit_test(test_window_never_waits),
