@@ -103,6 +103,45 @@ void view_toggle_task(struct view *view, const struct roll_entry *task) {
     view->task_name = task->name;
 }
 
+static void follow_thread(struct view *view, uint32_t before) {
+    uint32_t name = trace_thread(view->trace, view->thread)->name.id;
+    for (uint32_t id = view->trace->threads.count; id > before; id--) {
+        if (trace_thread(view->trace, (struct thread_ref){id})->name.id == name) {
+            view->thread.id = id;
+            return;
+        }
+    }
+}
+
+static void follow_process(struct view *view, uint32_t before) {
+    const struct table *processes = &view->trace->processes;
+    uint32_t command = 0;
+    for (uint32_t id = 1; id <= processes->count; id++) {
+        const struct trace_process *process = table_row(processes, id);
+        bool is_it = process->pid == view->pid;
+        if (is_it && id > before) {
+            return;
+        }
+        command = is_it ? process->command.id : command;
+    }
+    for (uint32_t id = before + 1; id <= processes->count && command != 0; id++) {
+        const struct trace_process *process = table_row(processes, id);
+        if (process->command.id == command) {
+            view->pid = process->pid;
+            return;
+        }
+    }
+}
+
+void view_follow_restart(struct view *view, uint32_t threads_before, uint32_t processes_before) {
+    if (view->thread.id != 0 && view->thread.id <= threads_before) {
+        follow_thread(view, threads_before);
+    }
+    if (view->pid != 0) {
+        follow_process(view, processes_before);
+    }
+}
+
 /* ---- the filter ---- */
 
 bool view_set_filter(struct view *view, const char *text) {

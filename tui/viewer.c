@@ -117,6 +117,7 @@ static void take_selection(struct viewer *viewer) {
     }
     view->known_ns = viewer->paused_at_ns > oldest_ns ? viewer->paused_at_ns - oldest_ns : 0;
     take_history(view, window, viewer->paused_at_ns - view->back_ns);
+    view_follow_restart(view, window->threads_before, window->processes_before);
     struct window_query query = query_of(viewer);
     window_select(window, &query);
     view->phase = window->phase;

@@ -279,6 +279,8 @@ void window_end(struct window *window, uint64_t target_cpu_ns, enum window_phase
 void window_note_restart(struct window *window) {
     pthread_mutex_lock(&window->lock);
     window->restarts++;
+    window->threads_before = window->trace.threads.count;
+    window->processes_before = window->trace.processes.count;
     window->phase = WINDOW_RUNS;
     pthread_mutex_unlock(&window->lock);
 }

@@ -100,7 +100,9 @@ struct window {
     uint64_t roll_count;
     struct window_mark dropped; /* the end of the bucket before the oldest one */
     enum window_phase phase;
-    uint32_t restarts; /* how often the target has begun anew */
+    uint32_t restarts;       /* how often the target has begun anew */
+    uint32_t threads_before; /* rows of the trace when it did so last */
+    uint32_t processes_before;
 };
 
 /* What to select. */

@@ -243,6 +243,35 @@ static void test_keys_choose_a_task(void **state) {
     scene_close(&scene);
 }
 
+/* The target begins anew: who was alone stays so, as whoever has that name now. */
+static void test_restarts_keep_who_is_alone(void **state) {
+    (void)state;
+    struct scene scene;
+    scene_open(&scene, &glyphs_unicode);
+    struct trace *trace = &scene.trace;
+    uint32_t threads = trace->threads.count;
+    uint32_t processes = trace->processes.count;
+    scene.view.thread.id = 2;
+    scene.view.pid = 4242;
+    view_follow_restart(&scene.view, threads, processes);
+    assert_int_equal(scene.view.thread.id, 2);
+    assert_int_equal(scene.view.pid, 4242);
+    struct trace_thread thread = *trace_thread(trace, scene.view.thread);
+    struct trace_thread other = *trace_thread(trace, (struct thread_ref){1});
+    struct trace_process process = *(const struct trace_process *)table_row(&trace->processes, 1);
+    thread.pid = thread.tid = process.pid = other.pid = 5000;
+    process.start_ticks++;
+    struct thread_ref heir = trace_intern_thread(trace, thread);
+    trace_intern_thread(trace, other);
+    trace_intern_process(trace, &process);
+    view_follow_restart(&scene.view, threads, processes);
+    assert_int_equal(scene.view.thread.id, heir.id);
+    assert_int_equal(scene.view.pid, 5000);
+    view_follow_restart(&scene.view, threads, processes);
+    assert_int_equal(scene.view.pid, 5000);
+    scene_close(&scene);
+}
+
 static void test_keys_of_time(void **state) {
     (void)state;
     struct scene scene;
@@ -390,6 +419,7 @@ int main(void) {
         cmocka_unit_test(test_keys_fold),
         cmocka_unit_test(test_keys_choose_a_thread),
         cmocka_unit_test(test_keys_choose_a_task),
+        cmocka_unit_test(test_restarts_keep_who_is_alone),
         cmocka_unit_test(test_keys_of_time),
         cmocka_unit_test(test_clicks),
         cmocka_unit_test(test_modes_and_processes),
