@@ -22,6 +22,7 @@ from pathlib import Path
 from harness import (
     BOUND, PYROMETER, TARGET_ENVIRONMENT, Failure, case, expect, expect_equal, expect_refusal, functions_of, main,
     newest, newest_here, parse_collapsed, three, wait_until)
+from readers import EXTENSIONS, expect_all_the_same, read_jsonl_times
 
 SIZES = ((80, 24), (120, 40), (200, 60))
 HEADER_ROWS = 5
@@ -377,25 +378,39 @@ def what_is_seen_can_be_saved(work, interpreter):
     expect(functions_of(parse_collapsed(path))["grind"] > 0, "no grind() in what was saved")
 
 
+def expect_shown(times, lines):
+    """The list of functions has the shares of these times, as far as one decimal tells."""
+    whole = sum(own for own, _ in times.values())
+    by_name = {name: (100 * own / whole, 100 * total / whole) for (name, _), (own, total) in times.items()}
+    rows = [row for row in map(ROW.match, lines[FIRST_ROW:]) if row and row[3] in by_name]
+    expect(rows, "no row of what was saved", *lines)
+    for row in rows:
+        off = max(abs(float(shown) - saved) for shown, saved in zip(row.groups(), by_name[row[3]]))
+        expect(off < 0.06, f"{by_name[row[3]]} was saved of {row[3]}", *lines)
+
+
 @case(over=newest)
-def formats_with_the_order_of_samples(work, interpreter):
+def every_format_can_be_saved(work, interpreter):
+    """What is on the screen, which stands still: each file tells the same, and so does the screen."""
+    def path_of(extension):
+        return work.out / f"seen{extension}"
+
     target = work.target(interpreter, "shares.py")
-    terminal = top(work, target)
+    terminal = top(work, target, size=SIZES[1])
     terminal.wait_for(is_grinding, "grind() to lead")
-    terminal.press("t", "t")
-    terminal.wait_for_text("since start")
-    for name in ("seen.jsonl", "seen.pyro"):
-        terminal.press("w")
-        terminal.wait_for_text("Write to")
-        terminal.type(str(work.out / name))
-        terminal.press("Enter")
-        terminal.wait_for_text("Written: ")
-    work.expect_outputs("seen.jsonl", "seen.pyro")
-    said = (work.out / "seen.jsonl").read_text()
-    expect("grind" in said, "no grind() in what was saved")
-    replayed = work.pyrometer("replay", work.out / "seen.pyro", "-f", "collapsed", "-o", "-")
-    expect_equal(replayed.status, 0, "exit status of replay")
-    expect(b"grind" in replayed.out, "no grind() in what was recorded")
+    for keys, window in ((["p"], "last 5 s"), (["p", "t", "t", "p"], "since start")):
+        terminal.press(*keys)
+        terminal.wait_for(lambda lines: has(lines[3:4], window) and has(lines, "PAUSED"), f"{window} to stand still")
+        for extension in EXTENSIONS:
+            terminal.press("w")
+            terminal.wait_for_text("Write to")
+            terminal.type(str(path_of(extension)))
+            terminal.press("Enter")
+            terminal.wait_for_text(f"seen{extension}", gone="Write to")
+            expect(has(terminal.lines(), "Written: "), f"{extension} cannot be saved", *terminal.lines())
+        work.expect_outputs(*(path_of(extension).name for extension in EXTENSIONS))
+        expect_all_the_same(path_of, work)
+        expect_shown(read_jsonl_times(path_of(".jsonl"), work), terminal.lines())
 
 
 @case(over=newest)
