@@ -165,10 +165,11 @@ static void draw_selection(const struct view *view, struct grid *grid, int row) 
                        : view->phase == WINDOW_WAITS ? "ENDED, waiting for the next one"
                        : view->is_paused             ? "PAUSED"
                                                      : "";
-    int room = grid->columns - (int)text_columns(mark) - 1;
+    int gap = *mark != '\0' ? 2 : 0;
+    int room = grid->columns - (int)text_columns(mark) - gap;
     append_selection(view, &text);
     int at = grid_print_shortened(grid, row, 0, room, STYLE_PLAIN, text.data);
-    grid_print(grid, row, at + 2 < room ? at + 2 : room, grid->columns, STYLE_BAD, mark);
+    grid_print(grid, row, at + gap, grid->columns, STYLE_BAD, mark);
     buffer_deinit(&text);
 }
 

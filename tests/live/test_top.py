@@ -20,8 +20,8 @@ import time
 from pathlib import Path
 
 from harness import (
-    BOUND, PYROMETER, TARGET_ENVIRONMENT, Failure, case, expect, expect_equal, expect_refusal, functions_of, main,
-    newest, newest_here, parse_collapsed, three, wait_until)
+    BOUND, PYROMETER, TARGET_ENVIRONMENT, Failure, case, children_of, expect, expect_equal, expect_refusal, functions_of,
+    main, newest, newest_here, parse_collapsed, three, wait_until)
 from readers import EXTENSIONS, expect_all_the_same, read_jsonl_times
 
 SIZES = ((80, 24), (120, 40), (200, 60))
@@ -71,6 +71,35 @@ if "again" in os.environ.get("ANEW", ""):
 early()
 os.environ["ANEW"] = "again"
 os.execv(sys.executable, [sys.executable, *sys.argv])
+"""
+
+# Forks once it is told to; of the two, the first ends then if it was started with "leave".
+FORKS = """
+import os, sys, threading, time
+def work():
+    for _ in range(20000): pass
+    time.sleep(0.001)
+def ancestor(): work()
+def offspring(): work()
+here = os.path.dirname(os.path.abspath(__file__))
+print("READY {}", flush=True)
+while not os.path.exists(here + "/go"): ancestor()
+is_first = os.fork() != 0
+if is_first and sys.argv[1:] == ["leave"]: os._exit(0)
+while os.path.exists(__file__): ancestor() if is_first else offspring()
+"""
+
+# One of its threads works, and has a name; its function too.
+NAMED = """
+import sys, threading, time
+def doing():
+    for _ in range(20000): pass
+    time.sleep(0.001)
+def do():
+    while True: doing()
+threading.Thread(target=do, daemon=True, name="doer").start()
+print("READY {}", flush=True)
+while True: time.sleep(0.01)
 """
 
 MANY = """
@@ -242,6 +271,11 @@ def is_grinding(lines):
     return name == "grind" and abs(share - 0.7) < 0.1
 
 
+def has_a_past(lines):
+    """More than a second of it: a bar of each kind for a quarter of one."""
+    return len(re.findall("[▁-█]", lines[2])) >= 3 * 6
+
+
 def is_whole(lines, columns, rows):
     """Whether the picture has taken this size: the key bar is in the last row, the tail of the header
     at the right."""
@@ -312,6 +346,7 @@ def every_key_of_the_help(work, interpreter):
     expect_equal(sorted(others), sorted(HELP), "keys that the help tells of")
     terminal.resize(*SIZES[0])
     terminal.wait_for(lambda lines: is_whole(lines, *SIZES[0]), "the smaller picture")
+    terminal.wait_for(has_a_past, "something to go back to")
     for keys in views:
         for key in keys.split():
             terminal.press("f")
@@ -353,6 +388,7 @@ def keys_do_what_they_say(work, interpreter):
     terminal.wait_for_text("alone")
     terminal.press("Enter")
     terminal.wait_for_text("MOSTLY IN", gone="alone")
+    terminal.wait_for(has_a_past, "something to go back to")
     terminal.press("Space")
     terminal.wait_for_text("PAUSED")
     terminal.press("[")
@@ -488,6 +524,102 @@ def what_was_seen_stays_when_the_target_begins_anew(work, interpreter):
     terminal.wait_for_text("restarted 2 x", gone="waiting")
     terminal.wait_for_text(f"PID {second.pid} ")
     expect(has(terminal.lines(), "late"), "what was before is gone", *terminal.lines())
+    terminal.press("q")
+    terminal.wait_for_the_end(0)
+
+
+def arrange(terminal, expression):
+    """Does with the list of functions what can be done with it; the texts that tell so."""
+    for keys, text, answer in (("t", "last 30 s", ""), ("m", "cpu time", ""), ("/", "Filter", expression),
+                               ("R", "Looks a second", "50"), ("I", "SELF▲", "")):
+        terminal.press(*keys)
+        terminal.wait_for_text(text)
+        if answer:
+            terminal.type(answer)
+            terminal.press("Enter")
+    kept = ("last 30 s · cpu time", f"filter {expression}", "SELF▲", "/50 Hz")
+    terminal.wait_for(lambda lines: all(has(lines, text) for text in kept), "all of it to be seen")
+    return kept
+
+
+def expect_kept(terminal, kept):
+    lines = terminal.lines()
+    expect(all(has(lines, text) for text in kept), f"not all of {kept} is as it was", *lines)
+
+
+@case(over=newest_here)
+def a_fork_changes_nothing(work, interpreter):
+    """Nor what the view shows, unless children are followed: then theirs comes to it."""
+    program = work.folder / "forks.py"
+    program.write_text(FORKS)
+    for options, names in ((("--subprocesses",), {"ancestor", "offspring"}), ((), {"ancestor"})):
+        target = work.target_of([interpreter.python, program, "stay"])
+        terminal = top(work, target, *options)
+        terminal.wait_for_text("ancestor")
+        kept = arrange(terminal, "ancestor|offspring")
+        (work.folder / "go").touch()
+        child = wait_until(lambda: [*children_of(target.pid)], "the child")[0]
+        terminal.wait_for(lambda lines: {row[3] for row in map(ROW.match, lines[FIRST_ROW:]) if row} == names, f"{names}")
+        expect_kept(terminal, kept)
+        terminal.press("P")
+        terminal.wait_for(lambda lines: has(lines, "Nothing passes"), "no process of that name")
+        terminal.press("Escape")
+        terminal.wait_for(lambda lines: pids_of(lines), "processes")
+        expect_equal(set(pids_of(terminal.lines())), {target.pid, child} if options else {target.pid}, "processes")
+        expect(not has(terminal.lines(), "restarted"), "a fork is no restart", *terminal.lines())
+        terminal.press("q")
+        terminal.wait_for_the_end(0)
+        terminal.end()
+        (work.folder / "go").unlink()
+        os.kill(child, signal.SIGKILL)
+        target.end_now()
+
+
+@case(over=newest_here)
+def a_target_that_leaves_by_a_fork_is_followed(work, interpreter):
+    """As programs do that go to the background: the child runs the same command."""
+    program = work.folder / "forks.py"
+    program.write_text(FORKS)
+    target = work.target_of([interpreter.python, program, "leave"])
+    terminal = top(work, target, "--wait", size=SIZES[1])
+    terminal.wait_for_text("ancestor")
+    kept = arrange(terminal, "ancestor|offspring")
+    (work.folder / "go").touch()
+    target.popen.wait(BOUND)
+    terminal.wait_for(lambda lines: has(lines, "offspring") and has(lines, "restarted 1 x"), "the child to be seen")
+    expect_kept(terminal, kept)
+    program.unlink()  # the child ends
+    terminal.wait_for_text("waiting for the next one")
+    expect_kept(terminal, kept)
+    terminal.press("q")
+    terminal.wait_for_the_end(0)
+
+
+@case(over=newest_here)
+def a_restart_changes_nothing_else(work, interpreter):
+    """Who was looked at alone is alone again, as another thread of another process."""
+    program = work.folder / "named.py"
+    program.write_text(NAMED)
+    first = work.target_of([interpreter.python, program])
+    terminal = top(work, first, "--wait")
+    terminal.press("H")
+    terminal.wait_for(lambda lines: re.match(r".* doer ", lines[FIRST_ROW]), "the thread that does most to be the first")
+    terminal.press("Enter")
+    terminal.wait_for_text("alone")
+    terminal.press("f")
+    kept = arrange(terminal, "do")
+    terminal.wait_for(lambda lines: leader(lines)[1] in ("do", "doing"), "what the thread does")
+    first.end_now()
+    terminal.wait_for_text("waiting for the next one")
+    second = work.target_of([interpreter.python, program])
+    terminal.wait_for(lambda lines: lines[0].startswith(f"PID {second.pid} "), "the second process")
+    tid = wait_until(lambda: next((tid for tid in map(int, os.listdir(f"/proc/{second.pid}/task")) if tid != second.pid),
+                                  None), "its thread")
+    terminal.wait_for_text(f"doer ({tid}) alone")
+    terminal.wait_for(lambda lines: leader(lines)[1] in ("do", "doing"), "what the thread does now")
+    expect_kept(terminal, kept)
+    terminal.press("H")
+    terminal.wait_for_text("MOSTLY IN")
     terminal.press("q")
     terminal.wait_for_the_end(0)
 
