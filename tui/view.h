@@ -112,8 +112,8 @@ void view_toggle_thread(struct view *view, struct thread_ref thread);
 void view_toggle_process(struct view *view, uint32_t pid);
 void view_toggle_task(struct view *view, const struct roll_entry *task);
 
-/* After the target began anew: who is looked at alone is the newest of the same name, or command, as
- * soon as there is one among those after the first so many threads and processes. */
+/* After the target began anew: who is looked at alone is the newest of the same name, or command,
+ * as soon as there is one among those after the first so many threads and processes. */
 void view_follow_restart(struct view *view, uint32_t threads_before, uint32_t processes_before);
 
 /* Sets the filter (POSIX extended, "" for none). False when it is no expression. */
