@@ -20,8 +20,8 @@ import time
 from pathlib import Path
 
 from harness import (
-    BOUND, PYROMETER, TARGET_ENVIRONMENT, Failure, case, children_of, expect, expect_equal, expect_refusal, functions_of,
-    main, newest, newest_here, parse_collapsed, three, wait_until)
+    BOUND, PYROMETER, TARGET_ENVIRONMENT, Failure, case, children_of, expect, expect_equal, expect_likely, expect_refusal,
+    functions_of, main, newest, newest_here, parse_collapsed, three, wait_until)
 from readers import EXTENSIONS, expect_all_the_same, read_jsonl_times
 
 SIZES = ((80, 24), (120, 40), (200, 60))
@@ -165,11 +165,16 @@ asyncio.run(main())
 """
 PICTURE_S = 0.5  # between two pictures, without keys, once there is something to show
 QUIET_BYTES = 200
+STOPPED = 128 + signal.SIGTSTP  # what a shell says of a command that Ctrl-Z has stopped
 
+# With job control, as at a prompt: keys that end or stop a command are not for the shell.
 SHELL = """
 stty -g >{folder}/before
+set -m
 {command}
-echo "exit=$?"
+status=$?
+while [ $status = {stopped} ]; do echo "stopped=$status"; read line; fg; status=$?; done
+echo "exit=$status"
 stty -g >{folder}/after
 echo finished >{folder}/finished
 exec cat
@@ -188,7 +193,7 @@ class Terminal:
             [*self.tmux, "-D"], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         wait_until(self.listens, "tmux")
         script = work.folder / "script"
-        script.write_text(SHELL.format(folder=work.folder, command=" ".join(map(str, command))))
+        script.write_text(SHELL.format(folder=work.folder, command=" ".join(map(str, command)), stopped=STOPPED))
         self.ask("new-session", "-d", "-x", columns, "-y", rows, f"exec env TERM=screen LANG=C.UTF-8 sh {script}")
 
     def listens(self):
@@ -241,6 +246,9 @@ class Terminal:
         self.wait_for_text(f"exit={status}")
         before, after = ((self.folder / name).read_text() for name in ("before", "after"))
         expect_equal(after, before, "the terminal's settings")
+        self.expect_given_back()
+
+    def expect_given_back(self):
         flags = self.ask("display-message", "-p", "#{alternate_on} #{cursor_flag} #{keypad_cursor_flag}")
         expect_equal(flags.strip(), "0 1 0", "alternate screen, cursor, keypad")
 
@@ -300,13 +308,33 @@ def the_right_function_leads(work, interpreter):
     terminal.wait_for_the_end(0)
 
 
+def seconds_of(lines):
+    """How much time the functions of the list have for themselves, by the view's own clock."""
+    found = [re.match(r"\s*[\d.]+% .? +([\d.]+) ([mun]?)s ", line) for line in lines[FIRST_ROW:]]
+    return sum(float(time[1]) * {"": 1, "m": 1e-3, "u": 1e-6, "n": 1e-9}[time[2]] for time in found if time)
+
+
+@case(over=three)
+def one_second_is_enough(work, interpreter):
+    """The first picture that a second was sampled for is right, and comes before two were."""
+    target = work.target(interpreter, "shares.py")
+    terminal = top(work, target, size=SIZES[1])
+    lines = terminal.wait_for(lambda lines: seconds_of(lines) >= 1 and lines, "a second to be seen")
+    expect_likely(leader(lines)[1] == "grind", "another function leads", *lines)
+    looked, asked = re.search(r"Rate (\d+)/(\d+) Hz", lines[1]).groups()
+    is_idle = int(looked) > 0.9 * int(asked)  # else the machine has other things to do
+    expect_likely(seconds_of(lines) < 2 or not is_idle, "no picture between one second and two", *lines)
+
+
 @case(over=newest)
 def the_view_follows(work, interpreter):
-    """What the program does in turns leads in turns."""
+    """What the program does in turns leads in turns, and what it did before goes as it leaves the window:
+    a turn is longer than that."""
     target = work.target(interpreter, "phases.py", "7")
     terminal = top(work, target, "--main-thread")
-    for phase in ("red", "blue", "red"):
+    for phase, other in (("red", "blue"), ("blue", "red"), ("red", "blue")):
         terminal.wait_for(lambda lines: leader(lines)[1] == phase, f"{phase}() to lead")
+        terminal.wait_for(lambda lines: has(lines, phase) and not has(lines[FIRST_ROW:], other), f"nothing but {phase}()")
 
 
 @case(over=newest)
@@ -765,13 +793,13 @@ def written_by(fd, seconds):
     return count, time.monotonic() - start
 
 
-def raw_top(work, target, *words, **environment):
+def raw_top(work, target, *words, prefix=(), **environment):
     """`pyrometer top` on a terminal of 80x24 whose other side is ours: (descriptor, process)"""
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     environment = dict(TARGET_ENVIRONMENT, TERM="xterm-256color", LANG="C.UTF-8", **environment)
     profiler = work.start(
-        [PYROMETER, "top", *words, str(target.pid)], env=environment, stdin=its, stdout=its, stderr=subprocess.DEVNULL)
+        [*prefix, PYROMETER, "top", *words, str(target.pid)], env=environment, stdin=its, stdout=its, stderr=subprocess.DEVNULL)
     os.close(its)
     return ours, profiler
 
@@ -852,10 +880,58 @@ def the_end_of_the_target_is_told(work, interpreter):
 @case(over=newest)
 def a_signal_gives_the_terminal_back(work, interpreter):
     target = work.target(interpreter, "shares.py")
+    for number, status in ((signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGINT, 0),
+                           (signal.SIGQUIT, 128 + signal.SIGQUIT)):
+        terminal = top(work, target)
+        terminal.wait_for(is_grinding, "grind() to lead")
+        os.kill(terminal.pid(), number)
+        terminal.wait_for_the_end(status)
+        terminal.end()
+
+
+@case(over=newest_here)
+def keys_that_end_it_at_once(work, interpreter):
+    """Ctrl-C is a way to quit, also while a question is open; Ctrl-\\ ends it, and keeps nothing."""
+    target = work.target(interpreter, "shares.py")
+    for keys, status in ((("C-c",), 0), (("/", "C-c"), 0), (("C-\\",), 128 + signal.SIGQUIT)):
+        terminal = top(work, target)
+        terminal.wait_for(is_grinding, "grind() to lead")
+        terminal.press(*keys)
+        terminal.wait_for_the_end(status)
+        terminal.end()
+
+
+@case(over=newest_here)
+def it_can_be_suspended(work, interpreter):
+    """Ctrl-Z gives the terminal back until it goes on, with the whole picture."""
+    target = work.target(interpreter, "shares.py")
     terminal = top(work, target)
     terminal.wait_for(is_grinding, "grind() to lead")
-    os.kill(terminal.pid(), signal.SIGTERM)
+    terminal.press("C-z")
+    terminal.wait_for_text(f"stopped={STOPPED}", gone="grind")
+    terminal.expect_given_back()
+    terminal.press("Enter")
+    terminal.wait_for(is_grinding, "grind() to lead")
+    terminal.press("H")
+    terminal.wait_for_text("MOSTLY IN", gone="stopped")
+    terminal.press("q")
     terminal.wait_for_the_end(0)
+
+
+@case(over=newest_here)
+def a_terminal_that_is_gone_ends_it(work, interpreter):
+    """As when a connection is lost: with SIGHUP for whoever it is the terminal of, and errors for all."""
+    target = work.target(interpreter, "shares.py")
+    for prefix in ((), ("setsid", "--ctty")):
+        ours, profiler = raw_top(work, target, prefix=prefix)
+        read_until(ours, b"grind")
+        os.close(ours)
+        expect_equal(profiler.popen.wait(BOUND), 0, f"exit status after {prefix}")
+    terminal = top(work, target)
+    terminal.wait_for(is_grinding, "grind() to lead")
+    pid = terminal.pid()
+    terminal.ask("kill-session")
+    wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "it to end with its terminal")
 
 
 def crash(pid, draws):
