@@ -38,7 +38,7 @@ static void add_function(struct rows *rows, const struct view *view,
 
 static void draw(struct view *view, struct grid *grid) {
     struct function_total *totals;
-    struct rows rows = {.whole_ns = view_total_ns(view), .none = view_no_samples};
+    struct rows rows = {.whole_ns = view_total_ns(view), .none = view_why_nothing(view)};
     size_t count = tree_function_totals(view->trace, &totals);
     for (size_t i = 0; i < count; i++) {
         add_function(&rows, view, &totals[i]);

@@ -58,7 +58,7 @@ static void add_line(struct rows *rows, const struct view *view, const struct li
 
 static void draw(struct view *view, struct grid *grid) {
     struct table lines;
-    struct rows rows = {.whole_ns = view_total_ns(view), .none = view_no_samples};
+    struct rows rows = {.whole_ns = view_total_ns(view), .none = view_why_nothing(view)};
     table_init(&lines, sizeof(struct line_total), offsetof(struct line_total, self_ns));
     for (uint32_t i = 1; i <= view->trace->tallies.count; i++) {
         add_stack(&lines, view->trace, i);

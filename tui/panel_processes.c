@@ -68,7 +68,7 @@ static void add_threads(struct rows *rows, const struct view *view) {
 }
 
 static void draw(struct view *view, struct grid *grid) {
-    struct rows rows = {.none = view_no_samples};
+    struct rows rows = {.none = view_why_nothing(view)};
     add_processes(&rows, view);
     add_threads(&rows, view);
     rows_draw(&rows, columns, COLUMNS, view, grid);

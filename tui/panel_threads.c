@@ -47,7 +47,7 @@ static void add_thread(struct rows *rows, const struct view *view, uint32_t id,
 
 static void draw(struct view *view, struct grid *grid) {
     struct thread_total *totals = totals_of_threads(view);
-    struct rows rows = {.none = view_no_samples};
+    struct rows rows = {.none = view_why_nothing(view)};
     for (uint32_t id = 1; id <= view->trace->threads.count; id++) {
         rows.whole_ns += totals[id].weight_ns;
         add_thread(&rows, view, id, &totals[id]);

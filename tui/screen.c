@@ -139,6 +139,11 @@ enum status screen_open(struct error *error) {
     if (screen.curses == NULL) {
         return refuse(error, "the terminal is not one that is known by its TERM");
     }
+    if (tigetstr("cup") == NULL) {
+        delscreen(screen.curses);
+        screen.curses = NULL;
+        return refuse(error, "the terminal cannot write where it is told to: see its TERM");
+    }
     leave_bytes = 0;
     note_leaving("sgr0");
     note_leaving("rmkx");

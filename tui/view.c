@@ -242,7 +242,10 @@ double view_trend(const struct view *view, struct function_id function, double s
 
 /* ---- texts ---- */
 
-const char view_no_samples[] = "Nothing was sampled in this time and mode.";
+const char *view_why_nothing(const struct view *view) {
+    return view->trace->health.ticks == 0 ? "Waiting for the first samples."
+                                          : "Nothing was sampled in this time and mode.";
+}
 
 void view_format_share(double share, char out[16]) {
     snprintf(out, 16, share >= 0.9995 ? "%.0f%%" : "%.1f%%", 100 * share);

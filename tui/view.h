@@ -135,7 +135,7 @@ void view_note_shares(struct view *view);
 double view_trend(const struct view *view, struct function_id function, double share);
 
 /* What lists say when there are no samples. */
-extern const char view_no_samples[];
+const char *view_why_nothing(const struct view *view);
 
 /* "90%" within four columns, "" for nothing. */
 void view_format_share(double share, char out[16]);

@@ -797,9 +797,9 @@ def raw_top(work, target, *words, prefix=(), **environment):
     """`pyrometer top` on a terminal of 80x24 whose other side is ours: (descriptor, process)"""
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    environment = dict(TARGET_ENVIRONMENT, TERM="xterm-256color", LANG="C.UTF-8", **environment)
-    profiler = work.start(
-        [*prefix, PYROMETER, "top", *words, str(target.pid)], env=environment, stdin=its, stdout=its, stderr=subprocess.DEVNULL)
+    environment = {**TARGET_ENVIRONMENT, "TERM": "xterm-256color", **environment}
+    profiler = work.profiler_of(
+        [*prefix, PYROMETER, "top", *words, str(target.pid)], env=environment, stdin=its, stdout=its)
     os.close(its)
     return ours, profiler
 
@@ -854,7 +854,7 @@ def colours_in(seen):
 @case(over=newest_here)
 def no_color_has_no_colours(work, interpreter):
     target = work.target(interpreter, "shares.py")
-    for environment, is_coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+    for environment, is_coloured in (({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "vt100"}, False)):
         ours, profiler = raw_top(work, target, **environment)
         seen = read_until(ours, b"grind")
         os.write(ours, b"H")
@@ -970,6 +970,10 @@ def without_a_terminal(work, interpreter):
     target = work.target(interpreter, "shares.py")
     for words in (("top",), ("attach", "--live")):
         expect_refusal(work.pyrometer(*words, target.pid), 2, "terminal")
+    for term, word in (("dumb", "TERM"), ("no-such-terminal", "TERM"), ("", "TERM")):
+        ours, profiler = raw_top(work, target, TERM=term)
+        expect_refusal(profiler.finish(), 2, "terminal", word)
+        os.close(ours)
 
 
 @case()

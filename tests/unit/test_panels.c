@@ -158,6 +158,7 @@ static void test_panels_of_nothing(void **state) {
     for (int panel = 0; panels[panel] != NULL; panel++) {
         view.panel = panel;
         scene_assert_shows(&view, "attaching...", true);
+        scene_assert_shows(&view, "Nothing was sampled", false);
         for (int key = 1; key < 128; key++) {
             action_take(&view, key);
         }
