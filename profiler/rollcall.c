@@ -4,6 +4,7 @@
 
 #include "profiler/base/arena.h"
 #include "profiler/base/clock.h"
+#include "profiler/model/dwell.h"
 #include "profiler/placing.h"
 
 enum {
@@ -36,6 +37,7 @@ struct rollcall {
     struct sights before;
     struct roll_entry *entries;
     size_t capacity;
+    uint64_t called_ns; /* last; 0: never */
     uint64_t due_ns;
 };
 
@@ -55,12 +57,16 @@ static const struct sight *find_before(const struct rollcall *rollcall, uint64_t
 }
 
 /* Enters where a task is, and returns since when it has been there. Who is there for the first time
- * came since the call before, or was there before the first. */
+ * came since the call before, in the middle of that as dwell.h has it, or was there before the
+ * first. */
 static uint64_t note_sight(struct rollcall *rollcall, const struct raw_task *task,
                            const struct roll_entry *entry, uint64_t now_ns) {
     struct sights *sights = &rollcall->now;
     struct sight sight = {task->at,     task->coroutine, task->awaited,
                           entry->stack, entry->state,    now_ns};
+    if (rollcall->called_ns != 0) {
+        sight.since_ns = dwell_change_ns(rollcall->called_ns, now_ns);
+    }
     const struct sight *before = find_before(rollcall, task->at);
     if (before != NULL && before->coroutine == sight.coroutine &&
         before->awaited == sight.awaited && before->stack.id == sight.stack.id &&
@@ -176,6 +182,7 @@ enum status rollcall_take(struct rollcall *rollcall, const struct raw_look *thre
         enter_awaited(rollcall, look, i);
     }
     turn_sights(rollcall);
+    rollcall->called_ns = now_ns;
     *out = rollcall->entries;
     *count_out = look->count;
     uint64_t cost_ns = clock_monotonic_ns() - now_ns;

@@ -36,8 +36,8 @@ void dwell_destroy(struct dwell *dwell) {
     }
 }
 
-static uint64_t between(uint64_t from_ns, uint64_t to_ns) {
-    return from_ns + (to_ns > from_ns ? to_ns - from_ns : 0) / 2;
+uint64_t dwell_change_ns(uint64_t before_ns, uint64_t now_ns) {
+    return before_ns + (now_ns > before_ns ? now_ns - before_ns : 0) / 2;
 }
 
 static uint32_t place_with(struct dwell *dwell, struct frame_id frame) {
@@ -54,7 +54,7 @@ static uint32_t place_with(struct dwell *dwell, struct frame_id frame) {
 void dwell_leave(struct dwell *dwell, struct dwell_wait *wait, uint64_t now_ns) {
     if (wait->place != 0) {
         struct place *place = table_row(&dwell->places, wait->place);
-        uint64_t end_ns = between(wait->seen_ns, now_ns);
+        uint64_t end_ns = dwell_change_ns(wait->seen_ns, now_ns);
         histogram_add(&place->ended, end_ns > wait->begin_ns ? end_ns - wait->begin_ns : 0);
         place->now--;
     }
@@ -76,7 +76,7 @@ void dwell_see(struct dwell *dwell, struct dwell_wait *wait, struct frame_id pla
     uint32_t id = place_with(dwell, place);
     if (wait->place != id || wait->what != what) {
         uint64_t before_ns = wait->seen_ns;
-        uint64_t begin_ns = wait->is_new ? before_ns : between(before_ns, now_ns);
+        uint64_t begin_ns = wait->is_new ? before_ns : dwell_change_ns(before_ns, now_ns);
         dwell_leave(dwell, wait, now_ns);
         begin(dwell, wait, id, begin_ns);
         wait->what = what;

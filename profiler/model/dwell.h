@@ -28,6 +28,10 @@ struct dwell_wait {
     bool is_new;       /* there was no sight yet: it has been since then where the first one is */
 };
 
+/* When what was seen to be otherwise at `before_ns`, the last sight, and is so at `now_ns` began.
+ */
+uint64_t dwell_change_ns(uint64_t before_ns, uint64_t now_ns);
+
 /* It was seen at a place (not 0). Times never go back. */
 void dwell_see(struct dwell *dwell, struct dwell_wait *wait, struct frame_id place, uint64_t what,
                uint64_t now_ns);

@@ -725,7 +725,7 @@ def what_a_task_waits_for(work, interpreter):
     terminal.press("/")
     terminal.type("^hopper$")
     terminal.press("Enter")
-    terminal.wait_for(lambda lines: has(lines, " hopper ") and not has(lines, " getter "), "one task to be left")
+    terminal.wait_for(lambda lines: has(lines[FIRST_ROW:], " hopper") and not has(lines, " getter "), "one task to be left")
     terminal.press("Enter")
     terminal.wait_for_text("task hopper alone")
     terminal.press("/", "Enter")  # no filter any more
@@ -776,7 +776,7 @@ def a_crowd_is_no_trouble(work, interpreter):
     terminal.press("P")
     terminal.wait_for(lambda lines: len(set(pids_of(lines)) & set(children)) > 30, "children")
     terminal.press("/")
-    terminal.type(str(children[-1]))
+    terminal.type(f"^{children[-1]}$")
     terminal.press("Enter")
     terminal.wait_for(lambda lines: pids_of(lines) == [children[-1]], "one of them to be left")
     terminal.press("q")
