@@ -266,6 +266,19 @@ static bool is_leaving(const struct climb *climb, size_t depth) {
            frame_at_depth(climb, depth)->code == 0;
 }
 
+/* Whether `next`, the newest frame, may be there and called by `step` although that is not known of
+ * it, as an instruction that was specialised for one callee calls another now and then: it stood
+ * still there, or it is not known where else it is called. */
+static bool may_be_there(const struct climb *climb, size_t depth, const struct step *step,
+                         const struct step *next) {
+    const struct raw_frame *newest = frame_at_depth(climb, depth);
+    if (next->known == NULL || newest->code == 0 || newest->is_left) {
+        return false;
+    }
+    return call_of(climb, depth - 1, step, next).sight == SIGHT_STILL ||
+           !verify_has_callings(climb->means->verify, next->known);
+}
+
 /* The frame at `depth` is not one that `step` called, or `next` could not be read from it. */
 static void miss(struct climb *climb, size_t depth, const struct step *step,
                  const struct step *next) {
@@ -274,7 +287,8 @@ static void miss(struct climb *climb, size_t depth, const struct step *step,
         end_with(climb, step);
         return;
     }
-    if (!climb->means->is_trusting && (next->known == NULL || is_newest)) {
+    bool has_gone = next->known == NULL || (is_newest && !may_be_there(climb, depth, step, next));
+    if (!climb->means->is_trusting && !climb->is_late && has_gone) {
         name_vanished(climb, step);
     } else {
         give_up(climb);
@@ -285,8 +299,8 @@ static void miss(struct climb *climb, size_t depth, const struct step *step,
 
 /* Whether the frame at `depth` or its caller was left by the time it was copied, or the caller is
  * where it calls nobody: what lies below it then need not be what did when it was the newest, or
- * under it. Without a proof of
- * that nothing is bridged: a call that is merely not known yet is not to become another one. */
+ * under it. Without a proof of that nothing is bridged: a call that is merely not known yet is not
+ * to become another one. */
 static bool is_gap(struct climb *climb, size_t depth, const struct step *step,
                    const struct step *next) {
     struct verify *verify = climb->means->verify;

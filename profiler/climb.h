@@ -45,6 +45,7 @@ struct climb {
     size_t bridged;     /* so many frames from the root are behind a bridge; 0: there is none */
     size_t standing;    /* and so many below it are as they were read */
     bool is_cut;        /* there was something above it */
+    bool is_late;       /* the frames are of long ago, and the bytecode is of now */
     bool is_remembered; /* it goes into the history */
     size_t collected;   /* the collector is above so many frames; SIZE_MAX: above none */
     uint64_t now_ns;

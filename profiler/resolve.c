@@ -74,6 +74,7 @@ struct resolved resolve_again(struct resolve *resolve, const struct raw_look *lo
         .means = &resolve->means,
         .history = &resolve->again,
         .is_remembered = true,
+        .is_late = true,
         .now_ns = now_ns,
         .resolved.stack = base,
     };

@@ -265,6 +265,11 @@ const struct calling *verify_callings(const struct verify *verify, const struct 
     return *count_out > 0 ? callings->rows : NULL;
 }
 
+bool verify_has_callings(const struct verify *verify, const struct known *callee) {
+    struct callings key = {.callee = callee->serial};
+    return table_find(&verify->callings, &key) != 0;
+}
+
 static enum verdict judge(struct verify *verify, struct edge *edge, const struct call *call,
                           uint64_t now_ns, int64_t *offset_out) {
     if (edge->proved_offset != call->caller.offset) {

@@ -78,6 +78,9 @@ enum { CALLINGS = 8 };
 const struct calling *verify_callings(const struct verify *verify, const struct known *callee,
                                       size_t *count_out);
 
+/* Whether any call of this callee was found good so far. */
+bool verify_has_callings(const struct verify *verify, const struct known *callee);
+
 /* Whether the caller's instruction can have no callee right above it: a newest frame that was there
  * has returned, and its caller is what runs now. */
 bool verify_is_alone(struct verify *verify, const struct caller *caller, uint64_t now_ns);

@@ -333,6 +333,28 @@ static void newest_frame_is_gone_and_named(struct python *python) {
     bench_close(&bench);
 }
 
+/* An instruction that was specialised for one callee calls another: that is not taken for a frame
+ * that was left. */
+static void newest_frame_is_another_than_is_named(struct python *python) {
+    struct bench bench;
+    const struct python_code caller = {"caller", "caller", "c.py", 5, 30, 0, false, 50, 51};
+    const struct python_code callee = {"callee", "callee", "c.py", 50, 8, 0, false, 51, 0};
+    bench_open(&bench, python);
+    start_working(&bench);
+    call(&bench, python_code(python, &caller), 2);
+    call(&bench, python_code(python, &callee), 0);
+    settle(&bench);
+    expect_whole(&bench);
+    python_return(python, &bench.thread);
+    call(&bench, python_function(python, "another"), 0);
+    for (int i = 0; i < SETTLE_LOOKS; i++) {
+        look(&bench, 2 * NS_PER_MS);
+        expect_true(&bench);
+    }
+    expect_whole(&bench);
+    bench_close(&bench);
+}
+
 /* The line of a call is that of the instruction that makes it, if the caller is elsewhere by now.
  */
 static void line_of_a_call_is_mended(struct python *python) {
@@ -721,6 +743,7 @@ int main(void) {
         SCENARIO(newest_frame_is_gone),
         SCENARIO(newest_frame_is_gone_from_a_quiet_caller),
         SCENARIO_FOR(newest_frame_is_gone_and_named, has_versions),
+        SCENARIO_FOR(newest_frame_is_another_than_is_named, has_versions),
         SCENARIO_FOR(line_of_a_call_is_mended, has_versions),
         SCENARIO(frame_in_the_middle_is_gone),
         SCENARIO(position_outside_of_the_code),
