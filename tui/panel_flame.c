@@ -6,7 +6,7 @@
 #include "tui/nodes.h"
 #include "tui/panel.h"
 
-enum { GAP_FROM = 3 }; /* boxes so wide leave a cell free, to be told from the next */
+enum { GAP_FROM = 3 }; /* boxes so wide have a name, and leave a cell free of the next one's */
 
 struct box {
     int row;
@@ -31,7 +31,9 @@ static void draw_box(struct grid *grid, const struct view *view, const struct no
     enum style style = node->passes_filter ? style_of(name) : STYLE_DIM;
     int width = box.end - box.start - (box.end - box.start >= GAP_FROM);
     grid_fill(grid, box.row, box.start, width, style);
-    grid_print(grid, box.row, box.start, width, style, name);
+    if (box.end - box.start >= GAP_FROM) {
+        grid_print(grid, box.row, box.start, width, style, name);
+    }
 }
 
 static void draw_root(struct grid *grid, const struct nodes *nodes, int row) {
