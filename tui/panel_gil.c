@@ -12,7 +12,7 @@ enum { PART_HELD, PART_WANTED, PART_MAKES_WAIT };
 
 static const struct column columns[] = {
     {COLUMN_PART + PART_HELD, "HELD", 6, 0},
-    {COLUMN_PART + PART_WANTED, "WANTED", 6, 0},
+    {COLUMN_PART + PART_WANTED, "WANTED", 7, 0},
     {COLUMN_PART + PART_MAKES_WAIT, "BLOCKS", 7, 90},
     {COLUMN_PROCESS, "PID", 7, 60},
     {COLUMN_NUMBER, "TID", 7, 90},

@@ -442,6 +442,38 @@ def what_is_seen_can_be_saved(work, interpreter):
     expect(functions_of(parse_collapsed(path))["grind"] > 0, "no grind() in what was saved")
 
 
+def order_of(lines):
+    """(title of the column that a list is sorted by, which way)"""
+    found = re.search(r"(\S*)([▲▼])", lines[HEADER_ROWS])
+    return found and found.groups()
+
+
+@case(over=newest)
+def keys_do_it_in_every_list(work, interpreter):
+    """Sort, the other way round, filter, and look at all of it again."""
+    target = work.target(interpreter, "shares.py")
+    terminal = top(work, target)
+    terminal.wait_for(is_grinding, "grind() to lead")
+    for key in "flHAGP":
+        terminal.press(key)
+        terminal.wait_for_text(VIEWS[key])
+        column, way = order_of(terminal.lines())
+        terminal.press("I")
+        terminal.wait_for(lambda lines: order_of(lines) not in (None, (column, way)), "the other way round")
+        expect_equal(order_of(terminal.lines())[0], column, "the column")
+        terminal.press("s")
+        terminal.wait_for(lambda lines: (order_of(lines) or [column])[0] != column, "another column")
+        terminal.press("/")
+        terminal.wait_for_text("Filter")
+        terminal.type("^nothing is called so$")
+        terminal.press("Enter")
+        terminal.wait_for_text("Nothing passes the filter")
+        terminal.press("Escape")
+        terminal.wait_for_text(VIEWS[key], gone="Nothing passes")
+    terminal.press("c", "s")
+    terminal.wait_for_text("an order of its own")
+
+
 def expect_shown(times, lines):
     """The list of functions has the shares of these times, as far as one decimal tells."""
     whole = sum(own for own, _ in times.values())
