@@ -153,6 +153,7 @@ static struct timeline_run run_of(const struct sample *sample, uint32_t count,
     uint64_t end_ns = sample->time_ns > start_ns ? sample->time_ns : start_ns;
     return (struct timeline_run){.start_ns = start_ns,
                                  .weight_ns = end_ns - start_ns,
+                                 .told_ns = sample->weight_ns,
                                  .stack = sample->stack,
                                  .samples = count,
                                  .state = sample->state};
@@ -165,6 +166,7 @@ static bool run_merge(struct timeline_run *last, const struct timeline_run *run)
         return false;
     }
     last->weight_ns += run->weight_ns;
+    last->told_ns += run->told_ns;
     last->samples += run->samples;
     return true;
 }

@@ -15,7 +15,8 @@
 
 struct timeline_run {
     uint64_t start_ns;  /* since the start of the profile */
-    uint64_t weight_ns; /* time it stands for; the next run may begin later (a gap) */
+    uint64_t weight_ns; /* how long it lasts; the next run may begin later (a gap) */
+    uint64_t told_ns;   /* that its samples stand for: more where they share a thread's time */
     struct stack_id stack;
     uint32_t samples;
     uint32_t state; /* enum sample_state */

@@ -208,7 +208,8 @@ static enum status copy_run(void *context, const struct timeline_run *run) {
     uint32_t count = last - first;
     uint64_t end_ns = share_of(run->weight_ns, last, run->samples);
     struct sample sample = {.time_ns = run->start_ns + end_ns,
-                            .weight_ns = end_ns - share_of(run->weight_ns, first, run->samples),
+                            .weight_ns = share_of(run->told_ns, last, run->samples) -
+                                         share_of(run->told_ns, first, run->samples),
                             .thread = copying->thread,
                             .stack = run->stack,
                             .state = run->state};

@@ -242,7 +242,7 @@ static void write_at_once(void *context, enum chunk_kind kind, struct buffer *pa
 static enum status add_run(void *context, const struct timeline_run *run) {
     struct rewrite *rewrite = context;
     struct sample sample = {.time_ns = run->start_ns + run->weight_ns,
-                            .weight_ns = run->weight_ns,
+                            .weight_ns = run->told_ns,
                             .thread = rewrite->thread,
                             .stack = run->stack,
                             .state = run->state};

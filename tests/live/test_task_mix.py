@@ -58,9 +58,9 @@ class Run:
         # What was not looked at, as the machine was busy, may have been anything.
         self.missed = self.stats["late"] / (self.stats["late"] + self.stats["ticks"])
 
-    def replayed(self, mode):
+    def replayed(self, mode, *options):
         path = self.work.folder / f"{mode}.pstats"
-        expect_status(self.work.pyrometer("replay", self.recording, "-m", mode, "-o", path), 0)
+        expect_status(self.work.pyrometer("replay", self.recording, "-m", mode, *options, "-o", path), 0)
         return seconds_in(path)
 
     def samples(self):
@@ -154,11 +154,20 @@ def waiting_with_native_frames(work, interpreter):
 
 
 @case(over=two)
-def waiting_in_one_thread(work, interpreter):
-    """The tasks of a thread that is not wanted are not either."""
+def waiting_in_one_thread_and_selections(work, interpreter):
+    """Of a thread that is wanted the tasks are; a recording is shown for some tasks, or for those that wait."""
     target = work.target(interpreter, "taskmix.py")
     run = Run(work, target, "--async-mode", "all", "-t", "MainThread")
     run.expect_modes(shows_waiting=True)
+    whole = run.replayed("wall")
+    for mode, options, kept in (("wall", ["--include", "<task patient>"], ("recover",)),
+                                ("wall", ["--exclude", "<task patient>"], ("crunch", "mend")),
+                                ("wall", ["-t", "MainThread, waiting"], ("recover",)),
+                                ("exception", [], ("mend", "recover"))):
+        found = run.replayed(mode, *options)
+        wrong = [f"{name}: found {found[name]:.4f}, of {whole[name]:.4f}" for name in (*COMPUTING, "recover")
+                 if abs(found[name] - (whole[name] if name in kept else 0)) > 0.02 * whole[name] + 0.005]
+        expect(not wrong, f"{mode} {options}:", *wrong)
 
 
 if __name__ == "__main__":

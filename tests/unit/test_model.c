@@ -208,6 +208,14 @@ static void test_timeline_runs(void **state) {
                    cases[c].in[i].weight_ns);
         }
         struct runs runs = runs_of(timeline, 1);
+        uint64_t told_ns = 0; /* nothing of it is cut */
+        for (size_t i = 0; i < 4; i++) {
+            told_ns += cases[c].in[i].weight_ns;
+        }
+        for (size_t i = 0; i < runs.count; i++) {
+            told_ns -= runs.items[i].told_ns;
+        }
+        assert_int_equal(told_ns, 0);
         size_t wanted = 0;
         for (; wanted < 4 && cases[c].out[wanted].stack; wanted++) {
             assert_true(wanted < runs.count);
