@@ -71,11 +71,13 @@ async def patient():
 
 
 def lines_by_offset(function):
-    """{offset of an instruction: its line}"""
-    code = function.__code__
-    starts = [start for start in dis.findlinestarts(code) if start[1] is not None]
-    return {offset: max((start, line) for start, line in starts if start <= offset)[1]
-            for offset in range(starts[0][0], len(code.co_code), 2)}
+    """{offset of an instruction: its line, or None}"""
+    starts = dict(dis.findlinestarts(function.__code__))
+    lines, line = {}, None
+    for offset in range(0, len(function.__code__.co_code), 2):
+        line = starts.get(offset, line)
+        lines[offset] = line
+    return lines
 
 
 async def main():
