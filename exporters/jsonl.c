@@ -111,7 +111,10 @@ static const struct state_name {
     {STATE_RUNNING, "running"},     {STATE_RUNNABLE, "runnable"},
     {STATE_WAITING, "waiting"},     {STATE_HAS_GIL, "has_gil"},
     {STATE_WANTS_GIL, "wants_gil"}, {STATE_COLLECTING, "collecting"},
-    {STATE_EXCEPTION, "exception"},
+    {STATE_EXCEPTION, "exception"}, {STATE_SLEEPS, "sleeps"},
+    {STATE_LOCKED, "locked"},       {STATE_POLLS, "polls"},
+    {STATE_NETWORK, "network"},     {STATE_FILE, "file"},
+    {STATE_CHILD, "child"},
 };
 
 static void write_state(FILE *out, uint32_t state) {

@@ -8,6 +8,12 @@ const struct state states[STATES] = {
     {STATE_WANTS_GIL, "wants the GIL", "waited for the GIL", "GIL wait"},
     {STATE_COLLECTING, "collects garbage", "was in the garbage collector", "GC"},
     {STATE_EXCEPTION, "handles an exception", "had an exception being handled", "Python"},
+    {STATE_SLEEPS, "sleeps", "waited in the kernel for a time", "Idle"},
+    {STATE_LOCKED, "waits for a lock", "waited in the kernel for a lock or condition", "Idle"},
+    {STATE_POLLS, "polls", "waited in the kernel for one of several files or sockets", "Idle"},
+    {STATE_NETWORK, "waits for the network", "waited in the kernel for a socket", "Idle"},
+    {STATE_FILE, "waits for a file", "waited in the kernel for a file or pipe", "Idle"},
+    {STATE_CHILD, "waits for a child", "waited in the kernel for the end of a child", "Idle"},
 };
 
 /* A pass over the runs of one thread. */

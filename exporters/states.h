@@ -15,7 +15,7 @@ struct state {
     const char *category; /* name of one of `categories` (exporters/category.h) */
 };
 
-enum { STATES = 7 };
+enum { STATES = STATE_BITS };
 /* Every state that a sample can be in. */
 extern const struct state states[STATES];
 

@@ -8,6 +8,7 @@
 
 #include "exporters/dwells.h"
 #include "exporters/exporter.h"
+#include "exporters/states.h"
 #include "exporters/waits.h"
 #include "exporters/threads.h"
 #include "profiler/base/text.h"
@@ -253,6 +254,34 @@ static void append_rows(struct buffer *out, const struct table_view *view,
     }
 }
 
+/* ---- what threads waited for ---- */
+
+static void append_wait(struct buffer *out, const struct table_view *view, const char *what,
+                        uint64_t weight_ns) {
+    double percent = share(view, weight_ns) * 100;
+    if (percent >= 0.005) {
+        buffer_printf(out, "%7.2f  %s\n", percent, what);
+    }
+}
+
+/* Nothing when nobody waited, or nobody asked. What waits for the GIL is told elsewhere. */
+static void append_waits(struct buffer *out, const struct table_view *view) {
+    uint64_t left_ns = 0;
+    struct buffer rows = {0};
+    for (size_t i = 0; i < STATES; i++) {
+        left_ns += states[i].bit == STATE_WAITING ? view->trace->state_ns[i] : 0;
+        if (states[i].bit >= STATE_SLEEPS) {
+            append_wait(&rows, view, states[i].name, view->trace->state_ns[i]);
+            left_ns -= view->trace->state_ns[i] < left_ns ? view->trace->state_ns[i] : left_ns;
+        }
+    }
+    append_wait(&rows, view, "waits for the GIL, or for something else", left_ns);
+    if (rows.length > 0) {
+        buffer_printf(out, "\n wait %%  in the kernel\n%s", rows.data);
+    }
+    buffer_deinit(&rows);
+}
+
 static struct table_view view_of(const struct trace *trace) {
     struct table_view view = {.trace = trace, .draws = trace_draws(trace)};
     for (uint32_t i = 1; i <= trace->tallies.count; i++) {
@@ -342,6 +371,7 @@ static enum status table_write(const struct trace *trace, FILE *out, struct erro
     waits_append(&text, trace);
     if (count) {
         append_rows(&text, &view, totals, count);
+        append_waits(&text, &view);
         append_processes(&text, &view);
         dwells_append(&text, trace);
     } else {

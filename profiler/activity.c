@@ -5,6 +5,7 @@
 
 #include "profiler/base/arena.h"
 #include "profiler/base/clock.h"
+#include "profiler/kernel_wait.h"
 #include "profiler/model/sample.h"
 #include "reader/task.h"
 
@@ -23,7 +24,7 @@ struct doer {
     struct task task; /* zeroed: nobody */
     uint64_t serial;
     bool is_mute;          /* the kernel does not tell */
-    uint32_t kernel_state; /* as told last: RUNNING, RUNNABLE or WAITING, and WANTS_GIL */
+    uint32_t kernel_state; /* as told last: RUNNING, RUNNABLE or WAITING, and what for */
     uint64_t code;         /* where the newest frame was then */
     uint64_t position;
     size_t frame_count;
@@ -170,7 +171,8 @@ static uint32_t ask(struct doer *doer, const struct raw_thread *thread, bool is_
     bool slept_on = !doer->has_times && (doer->kernel_state & STATE_WAITING) != 0;
     doer->asleep_since_ns = slept_on ? doer->asleep_since_ns : now_ns;
     doer->ask_at_ns = now_ns + rest_ns(doer, now_ns);
-    return STATE_WAITING | (waits_for_gil(&state, thread) ? STATE_WANTS_GIL : 0);
+    return STATE_WAITING |
+           (waits_for_gil(&state, thread) ? STATE_WANTS_GIL : kernel_wait_state(&state));
 }
 
 static uint32_t kernel_state(struct doer *doer, const struct raw_look *look,

@@ -48,7 +48,7 @@ static bool read_text(const struct task *task, int *fd, const char *name, char *
 static bool parse_syscall(const char *text, struct task_state *out) {
     int number;
     unsigned long first = 0;
-    *out = (struct task_state){0};
+    *out = (struct task_state){.syscall = -1};
     if (strncmp(text, "running", 7) == 0) {
         return true;
     }
@@ -57,13 +57,15 @@ static bool parse_syscall(const char *text, struct task_state *out) {
     }
     out->is_asleep = true;
     out->futex = number == SYS_futex ? first : 0;
+    out->syscall = number;
+    out->first = first;
     return true;
 }
 
 /* The letter after the name, which may hold any character. */
 static bool parse_stat(const char *text, struct task_state *out) {
     const char *name_end = strrchr(text, ')');
-    *out = (struct task_state){0};
+    *out = (struct task_state){.syscall = -1};
     if (name_end == NULL || name_end[1] != ' ' || name_end[2] == '\0') {
         return false;
     }

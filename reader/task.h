@@ -21,6 +21,8 @@ struct task {
 struct task_state {
     bool is_asleep; /* it waits in the kernel; else it runs, or waits for a CPU */
     uint64_t futex; /* the word that it waits on, if that is what it waits for, else 0 */
+    int syscall;    /* number of the system call that it is asleep in; -1: none, or not known */
+    uint64_t first; /* the first argument of that */
 };
 
 /* What the scheduler has counted since the thread began. */

@@ -33,6 +33,12 @@ static const struct {
     {STATE_WANTS_GIL, "waits for the GIL", NULL},
     {STATE_COLLECTING, "collects garbage", NULL},
     {STATE_EXCEPTION, "handles an exception", NULL},
+    {STATE_SLEEPS, "sleeps", NULL},
+    {STATE_LOCKED, "waits for a lock", NULL},
+    {STATE_POLLS, "polls", NULL},
+    {STATE_NETWORK, "waits for the network", NULL},
+    {STATE_FILE, "waits for a file", NULL},
+    {STATE_CHILD, "waits for a child", NULL},
 };
 
 const char *show_doing(const struct dumped_process *process, const struct dumped_thread *dumped,

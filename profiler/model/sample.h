@@ -43,7 +43,16 @@ enum sample_state {
     STATE_WANTS_GIL = 1 << 4,  /* waits for the GIL */
     STATE_COLLECTING = 1 << 5, /* in the garbage collector */
     STATE_EXCEPTION = 1 << 6,  /* handles an exception */
+    /* What one that waits in the kernel waits for, other than the GIL: one at most, none if it is
+     * something else or is not known. */
+    STATE_SLEEPS = 1 << 7,   /* for a time */
+    STATE_LOCKED = 1 << 8,   /* for a lock, a condition, the end of a thread */
+    STATE_POLLS = 1 << 9,    /* for one of several files or sockets */
+    STATE_NETWORK = 1 << 10, /* for a socket */
+    STATE_FILE = 1 << 11,    /* for a file, pipe or terminal */
+    STATE_CHILD = 1 << 12,   /* for the end of a child */
 };
+enum { STATE_BITS = 13 };
 
 struct sample {
     uint64_t time_ns;   /* when, since the start of the run */

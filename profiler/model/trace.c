@@ -201,6 +201,9 @@ enum status trace_add_many(struct trace *trace, const struct sample *sample, uin
     struct trace_tally *row = tally_of(trace, sample->thread, sample->stack);
     row->samples += count;
     row->weight_ns += sample->weight_ns;
+    for (uint32_t bit = 0; bit < STATE_BITS; bit++) {
+        trace->state_ns[bit] += (sample->state >> bit & 1) != 0 ? sample->weight_ns : 0;
+    }
     trace->weight_ns_squares += (double)sample->weight_ns * (double)sample->weight_ns / count;
     return STATUS_OK;
 }

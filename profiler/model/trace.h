@@ -144,13 +144,14 @@ struct trace {
     struct health health;
     struct histogram pauses; /* of the target; empty unless it was stopped for every look */
     struct strings strings;
-    struct table functions;   /* struct trace_function */
-    struct table frames;      /* struct trace_frame */
-    struct table stacks;      /* struct trace_stack */
-    struct table threads;     /* struct trace_thread */
-    struct table tallies;     /* struct trace_tally */
-    double weight_ns_squares; /* the sum over all samples; what trace_draws() needs */
-    uint32_t *newest_tallies; /* by stack id: the tally that was found last, 0 for none */
+    struct table functions;        /* struct trace_function */
+    struct table frames;           /* struct trace_frame */
+    struct table stacks;           /* struct trace_stack */
+    struct table threads;          /* struct trace_thread */
+    struct table tallies;          /* struct trace_tally */
+    double weight_ns_squares;      /* the sum over all samples; what trace_draws() needs */
+    uint64_t state_ns[STATE_BITS]; /* weight of the samples in each state, by its bit's number */
+    uint32_t *newest_tallies;      /* by stack id: the tally that was found last, 0 for none */
     size_t newest_capacity;
     struct table processes;    /* struct trace_process */
     struct table codes;        /* struct trace_code; empty unless bytecode was asked for */

@@ -182,11 +182,11 @@ static void test_state_of_a_sleeper(void **state) {
     struct scene scene;
     (void)state;
     scene_open(&scene, sleep_long);
-    wait_for_state(&scene, STATE_WAITING);
+    wait_for_state(&scene, STATE_WAITING | STATE_SLEEPS);
     scene.thread.has_exception = true;
-    assert_int_equal(state_of(&scene), STATE_WAITING | STATE_EXCEPTION);
+    assert_int_equal(state_of(&scene), STATE_WAITING | STATE_SLEEPS | STATE_EXCEPTION);
     scene.frame.position = 4; /* asked again */
-    assert_int_equal(state_of(&scene), STATE_WAITING | STATE_EXCEPTION);
+    assert_int_equal(state_of(&scene), STATE_WAITING | STATE_SLEEPS | STATE_EXCEPTION);
     scene_close(&scene);
 }
 
@@ -225,7 +225,7 @@ static void test_state_of_one_who_waits_for_the_gil(void **state) {
     scene.thread.has_gil = false;
     scene.thread.gil_lock.addr = (uint64_t)(uintptr_t)&word - GIL_LOCK_BYTES;
     scene.frame.position = 4; /* asked again */
-    wait_for_state(&scene, STATE_WAITING);
+    wait_for_state(&scene, STATE_WAITING | STATE_LOCKED);
     scene_close(&scene);
 }
 
