@@ -1,11 +1,12 @@
 /* A flame graph that stands still: one SVG file for reports and chats that show no HTML. The root
- * is at the bottom, all threads are merged, the heaviest of a frame's callees is the leftmost.
- * Hovering over a box shows its name, place and share (the browser's own tooltip). Boxes too narrow
- * to be seen are left out, and the caption says how many. */
+ * is at the bottom, all threads of a process are merged, the heaviest of a frame's callees is the
+ * leftmost. Hovering over a box shows its name, place and share (the browser's own tooltip). Boxes
+ * too narrow to be seen are left out, and the caption says how many. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "exporters/by_process.h"
 #include "exporters/exporter.h"
 #include "profiler/base/arena.h"
 #include "profiler/base/text.h"
@@ -220,7 +221,7 @@ static void write_caption(const struct drawing *drawing, uint32_t hidden) {
     buffer_deinit(&line);
 }
 
-static enum status svg_write(const struct trace *trace, FILE *out, struct error *error) {
+static enum status write_picture(const struct trace *trace, FILE *out, struct error *error) {
     (void)error;
     struct tree tree;
     tree_init(&tree, trace, GRAIN_FUNCTION);
@@ -250,6 +251,10 @@ static enum status svg_write(const struct trace *trace, FILE *out, struct error 
     free(boxes);
     tree_deinit(&tree);
     return STATUS_OK;
+}
+
+static enum status svg_write(const struct trace *trace, FILE *out, struct error *error) {
+    return by_process(trace, write_picture, out, error);
 }
 
 static const char *const extensions[] = {".svg", NULL};

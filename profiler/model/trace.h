@@ -29,8 +29,9 @@ enum frame_kind {
     FRAME_HOLDER,     /* at the root: a thread that others waited for, whose stack follows */
     FRAME_NATIVE,     /* machine code; or stands for such frames that could not be had */
     FRAME_TASK,       /* a task, below its coroutines; or what an event loop does without one */
+    FRAME_PROCESS,    /* at the root: the process; only in what exporters/by_process.h makes */
 };
-enum { FRAME_KINDS = FRAME_TASK + 1 };
+enum { FRAME_KINDS = FRAME_TASK + 1 }; /* of those that are sampled, or recorded */
 
 /* A function: all code objects with the same name, file and first line. */
 struct trace_function {
