@@ -12,7 +12,7 @@ enum {
 };
 
 /* Names of types, Objects/ and Modules/_asynciomodule.c, Modules/_functoolsmodule.c. Up to 3.9
- * some have no module in them. */
+ * some have no module in them. And of the module greenlet. */
 static const struct {
     const char *name;
     enum object_kind kind;
@@ -39,6 +39,7 @@ static const struct {
     {"method", KIND_METHOD},
     {"function", KIND_FUNCTION},
     {"functools.partial", KIND_PARTIAL},
+    {"greenlet.greenlet", KIND_GREENLET},
 };
 
 void kinds_deinit(struct kinds *kinds) {

@@ -28,7 +28,8 @@ enum object_kind {
     KIND_BUILTIN,         /* builtin_function_or_method */
     KIND_METHOD,
     KIND_FUNCTION,
-    KIND_PARTIAL, /* functools.partial */
+    KIND_PARTIAL,  /* functools.partial */
+    KIND_GREENLET, /* greenlet.greenlet, or a class derived from it */
     KIND_COUNT,
 };
 

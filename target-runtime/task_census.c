@@ -287,8 +287,7 @@ static enum status step_in_set(struct task_census *census, struct stand *stand,
 
 /* ---- lists ---- */
 
-static void meet_node(struct task_census *census, uint64_t node) {
-    uint64_t task = node - census->node_at;
+static void meet(struct task_census *census, uint64_t task) {
     struct member *known = find(census, task);
     if (known != NULL) {
         known->round = census->round;
@@ -316,7 +315,7 @@ static enum status walk_back(struct task_census *census, uint64_t head, uint64_t
             break;
         }
         if (previous.addr != 0) {
-            meet_node(census, *node);
+            meet(census, *node - census->node_at);
         }
         *node = previous.addr;
     }
@@ -349,6 +348,19 @@ static enum status step_in_list(struct task_census *census, struct stand *stand,
     census->is_broken = census->is_broken || is_lost;
     *is_through_out = is_lost || stand->at == head;
     return status == STATUS_NOT_MAPPED ? STATUS_OK : status;
+}
+
+/* ---- greenlets ---- */
+
+static enum status step_in_pools(struct task_census *census, const struct stand *stand,
+                                 bool *is_through_out) {
+    uint64_t found[GREENLETS_PER_STEP];
+    size_t count;
+    enum status status = greenlet_search_step(stand->place.search, found, &count, is_through_out);
+    for (size_t i = 0; i < count; i++) {
+        meet(census, found[i]);
+    }
+    return status;
 }
 
 enum status task_census_catch_up(struct task_census *census, uint64_t since_ns) {
@@ -408,9 +420,13 @@ static bool sweep(struct task_census *census) {
 
 static enum status step_in(struct task_census *census, struct stand *stand) {
     bool is_through = false;
-    enum status status = stand->place.kind == TASKS_IN_LIST
-                             ? step_in_list(census, stand, &is_through)
-                             : step_in_set(census, stand, &is_through);
+    enum status status = STATUS_OK;
+    switch (stand->place.kind) {
+    case TASKS_IN_REFERENCES:
+    case TASKS_IN_SET: status = step_in_set(census, stand, &is_through); break;
+    case TASKS_IN_LIST: status = step_in_list(census, stand, &is_through); break;
+    case TASKS_IN_POOLS: status = step_in_pools(census, stand, &is_through); break;
+    }
     census->stand += is_through;
     return status == STATUS_GONE || status == STATUS_NOT_PERMITTED ? status : STATUS_OK;
 }

@@ -1,6 +1,7 @@
-/* Who there is: the addresses of all tasks, kept up to date a bit at a time, so that no tick is
- * late because of it, however many there are. Those who are new are found in every look where a
- * list has them at its end (3.14+), else with the next round through the sets.
+/* Who there is: the addresses of all tasks and greenlets, kept up to date a bit at a time, so that
+ * no tick is late because of it, however many there are. Those who are new are found in every look
+ * where a list has them at its end (3.14+), else with the next round through the sets, or through
+ * Python's memory.
  *
  * Members come in turn, in an order that has nothing to do with where or when they came: any run of
  * them is a fair sample of all. */

@@ -160,7 +160,7 @@ struct place_walk {
 
 static bool visit_place(const struct place_walk *walk, enum task_place_kind kind,
                         struct remote at) {
-    struct task_place place = {kind, at};
+    struct task_place place = {.kind = kind, .at = at};
     return at.addr == 0 || walk->visit(walk->context, &place);
 }
 
@@ -212,6 +212,11 @@ enum status task_lists_each_place(struct task_lists *lists, struct task_reader *
                 remote_at(threads->threads[i].state, lists->published.thread.tasks_head));
         }
     }
+    if (status == STATUS_OK && more && lists->search != NULL &&
+        greenlet_search_is_worth(lists->search, threads)) {
+        struct task_place pools = {.kind = TASKS_IN_POOLS, .search = lists->search};
+        visit(context, &pools);
+    }
     return status;
 }
 
@@ -236,6 +241,7 @@ static bool walk_place(void *context, const struct task_place *place) {
     case TASKS_IN_LIST:
         status = each_linked(walk->reader, place->at, walk->visit, walk->context);
         break;
+    case TASKS_IN_POOLS: break; /* whoever wants greenlets searches himself */
     }
     walk->status = is_fatal(status) ? status : STATUS_OK;
     return walk->status == STATUS_OK;

@@ -1,9 +1,10 @@
 /* Where an interpreter keeps its tasks: in sets of the module asyncio.tasks, and from 3.14 on in
- * lists of its own. */
+ * lists of its own. Greenlets, which nobody keeps, are searched for. */
 #ifndef PYROMETER_TARGET_RUNTIME_TASK_LISTS_H
 #define PYROMETER_TARGET_RUNTIME_TASK_LISTS_H
 
 #include "reader/process.h"
+#include "target-runtime/greenlet_search.h"
 #include "target-runtime/task_reader.h"
 #include "target-runtime/walk.h"
 
@@ -25,19 +26,22 @@ struct task_lists {
     size_t set_capacity;
     struct asyncio_published published; /* from 3.14 */
     bool has_published;
-    uint32_t publisher_looks; /* until it is looked for again */
+    uint32_t publisher_looks;       /* until it is looked for again */
+    struct greenlet_search *search; /* borrowed */
 };
 
 /* A place where an interpreter or a thread keeps tasks. */
 enum task_place_kind {
     TASKS_IN_REFERENCES, /* a WeakSet */
     TASKS_IN_SET,
-    TASKS_IN_LIST, /* `at` is its head, a struct llist_node (pycore_llist.h: next, prev) */
+    TASKS_IN_LIST,  /* `at` is its head, a struct llist_node (pycore_llist.h: next, prev) */
+    TASKS_IN_POOLS, /* greenlets, anywhere in Python's memory */
 };
 
 struct task_place {
     enum task_place_kind kind;
     struct remote at;
+    struct greenlet_search *search; /* TASKS_IN_POOLS; borrowed from the lists */
 };
 
 /* Accepts zeroed lists. */

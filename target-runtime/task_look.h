@@ -17,9 +17,10 @@ struct raw_task {
     uint64_t root_frame; /* address of the coroutine's frame; 0: it has ended, or is none of ours */
     uint64_t root_code;  /* of that frame */
     uint64_t awaited;    /* the object that its innermost coroutine waits for; 0: none */
-    bool is_running;     /* its frames are on a thread's stack */
-    bool is_created;     /* it has not begun */
-    bool has_exception;  /* one of its coroutines is in a handler; unless it runs */
+    bool is_greenlet; /* its frames are a stack of its own; `awaited` is the newest one's object */
+    bool is_running;  /* its frames are on a thread's stack */
+    bool is_created;  /* it has not begun */
+    bool has_exception; /* one of its coroutines is in a handler; unless it runs */
     bool is_confirmed;
     size_t name_at; /* into task_look.texts */
     size_t name_length;

@@ -6,6 +6,7 @@
 #include "profiler/base/arena.h"
 #include "reader/memory_blocks.h"
 #include "target-runtime/coroutine.h"
+#include "target-runtime/greenlets.h"
 #include "target-runtime/task_lists.h"
 #include "target-runtime/task_parents.h"
 #include "target-runtime/task_reader.h"
@@ -32,6 +33,7 @@ struct tasks {
     struct memory *live; /* the target's, borrowed */
     struct memory blocks;
     struct task_lists lists;
+    struct greenlets greenlets;
     struct memory note_blocks; /* the few that tasks_note needs */
     uint64_t noted[NOTED_LIMIT];
     size_t noted_count;
@@ -226,6 +228,19 @@ static enum status add_parents(struct tasks *tasks, struct raw_task *task) {
     return status;
 }
 
+/* One that has no frames of its own now is of interest only to who asks for that very one. */
+static enum status read_greenlet(struct tasks *tasks, struct raw_task *task) {
+    struct task_look *look = &tasks->looks[tasks->newest];
+    bool is_one = tasks->newest == LOOK_OF_ONE;
+    enum status status = greenlets_read(&tasks->greenlets, &tasks->reader.runtime,
+                                        is_one ? &tasks->one_blocks : &tasks->blocks, look, task);
+    if (status == STATUS_OK && (!task->is_running || is_one)) {
+        task->first_parent = look->parent_count;
+        task_look_push(look, task);
+    }
+    return status;
+}
+
 static enum status read_task(struct tasks *tasks, struct remote at) {
     struct task_look *look = &tasks->looks[tasks->newest];
     struct raw_task task = {.at = at.addr, .name_at = look->texts.length};
@@ -237,6 +252,8 @@ static enum status read_task(struct tasks *tasks, struct remote at) {
         status = read_head(&tasks->reader, at, size, &head);
     } else if (status == STATUS_OK && kind == KIND_PYTHON_TASK) {
         status = read_python_head(&tasks->reader, at, &head);
+    } else if (status == STATUS_OK && kind == KIND_GREENLET) {
+        return read_greenlet(tasks, &task);
     }
     if (status != STATUS_OK || !head.is_pending) {
         return status;
@@ -318,11 +335,16 @@ enum status tasks_look(struct tasks *tasks, const struct raw_look *threads, enum
         return tasks->status;
     }
     enum status status =
-        scope == TASKS_ALL
+        scope != TASKS_RUNNING
             ? task_lists_each(&tasks->lists, &tasks->reader, threads, visit_task, tasks)
             : task_lists_each_running(&tasks->lists, &tasks->reader, threads, visit_task, tasks);
     if (scope == TASKS_RUNNING) {
         visit_noted(tasks);
+    }
+    struct greenlet_search *search = &tasks->greenlets.search;
+    if (scope == TASKS_AND_GREENLETS && status == STATUS_OK &&
+        greenlet_search_is_worth(search, threads)) {
+        status = greenlet_search_each(search, visit_task, tasks);
     }
     visit_waiters(tasks);
     return status != STATUS_OK ? status : tasks->status;
@@ -440,6 +462,8 @@ struct tasks *tasks_create(const struct runtime *runtime, const struct process *
     tasks->reader.runtime.memory = &tasks->blocks;
     tasks->reader.head_bytes = LAYOUT_AT(runtime->layout, object, type) + 8;
     tasks->lists.process = process;
+    greenlets_init(&tasks->greenlets, runtime, process);
+    tasks->lists.search = &tasks->greenlets.search;
     for (size_t i = 0; i < LOOKS; i++) {
         task_look_reset(&tasks->looks[i]);
     }
@@ -456,6 +480,7 @@ void tasks_destroy(struct tasks *tasks) {
     free(tasks->one_bytes);
     free(tasks->one_ranges);
     task_lists_deinit(&tasks->lists);
+    greenlets_deinit(&tasks->greenlets);
     kinds_deinit(&tasks->reader.kinds);
     memory_close(&tasks->blocks);
     memory_close(&tasks->note_blocks);

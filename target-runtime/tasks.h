@@ -22,6 +22,7 @@
 
 enum tasks_scope {
     TASKS_ALL,
+    TASKS_AND_GREENLETS, /* the same, and the greenlets that are suspended */
     TASKS_RUNNING, /* those that run, or ran when tasks_note was called; and who waits for them */
 };
 

@@ -96,7 +96,7 @@ static void make_set(struct world *world, bool is_weak) {
     struct python_entry data = {python_text(python, "data"), world->set};
     uint64_t weak = python_instance(python, INSTANCE_DICT, &data, 1);
     world->places[world->place_count++] = (struct task_place){
-        is_weak ? TASKS_IN_REFERENCES : TASKS_IN_SET, {is_weak ? weak : world->set}};
+        is_weak ? TASKS_IN_REFERENCES : TASKS_IN_SET, {is_weak ? weak : world->set}, NULL};
 }
 
 static void put_key(struct world *world, size_t slot, uint64_t key) {
@@ -224,7 +224,8 @@ static void make_list(struct world *world, size_t from, size_t to) {
     struct fake_memory *fake = &world->python.fake;
     if (world->head == 0) {
         world->head = fake_place(fake, 16, 8);
-        world->places[world->place_count++] = (struct task_place){TASKS_IN_LIST, {world->head}};
+        world->places[world->place_count++] =
+            (struct task_place){TASKS_IN_LIST, {world->head}, NULL};
         fake_map(fake, AT(0), TASKS_MOST * 0x100);
     }
     uint64_t last = world->head;
