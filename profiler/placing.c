@@ -118,6 +118,9 @@ static struct stack_id put_task(struct placing *placing, struct stack_id base,
                                 const struct raw_task *task) {
     const struct task_look *look = placing->look;
     const char *name = task_name(look, task);
+    if (task->is_greenlet) {
+        return put_text(placing, base, "<greenlet>");
+    }
     if (is_numbered(name, task->name_length)) {
         return put_text(placing, base, "<task>");
     }

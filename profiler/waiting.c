@@ -144,7 +144,9 @@ static void find_place(const struct trace *trace, const struct task_look *look,
     }
 }
 
-/* A task that is on a thread's stack is in the sample of that. */
+/* A task that is on a thread's stack is in the sample of that. How long a greenlet waits is not
+ * known: one that has gone on for a moment and waits at the same place again, with all its objects
+ * at the same addresses, looks as if it had never moved. */
 static struct waiter waiter_of(struct waiting *waiting, const struct task_look *look,
                                uint64_t now_ns) {
     const struct raw_task *task = &look->tasks[0];
@@ -152,7 +154,9 @@ static struct waiter waiter_of(struct waiting *waiting, const struct task_look *
                             .state = task->has_exception ? STATE_EXCEPTION : 0};
     if (!task->is_running) {
         waiter.stack = placing_waiting(waiting->placing, look, task, now_ns);
-        find_place(waiting->run->trace, look, &waiter);
+        if (!task->is_greenlet) {
+            find_place(waiting->run->trace, look, &waiter);
+        }
     }
     return waiter;
 }

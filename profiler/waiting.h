@@ -1,8 +1,7 @@
-/* Where everything stands that no thread is running: the tasks that wait, each with its stack and
- * for as much time as it stands for. They may be a hundred thousand: in one tick as many are looked
- * at as a part of its time allows, in turn, and the others are told of by these.
- *
- * Other things that wait and have a stack (greenlets) come in by the same door: waiting_note(). */
+/* Where everything stands that no thread is running: the tasks that wait and the greenlets that are
+ * suspended, each with its stack and for as much time as it stands for. They may be a hundred
+ * thousand: in one tick as many are looked at as a part of its time allows, in turn, and the others
+ * are told of by these. */
 #ifndef PYROMETER_PROFILER_WAITING_H
 #define PYROMETER_PROFILER_WAITING_H
 

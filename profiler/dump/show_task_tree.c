@@ -103,7 +103,7 @@ static void append_head(const struct tree *tree, size_t index, size_t depth) {
     const struct dumped_task *task = &tasks->items[index];
     struct buffer *out = tree->out;
     append_indent(out, depth);
-    buffer_printf(out, "Task ");
+    buffer_printf(out, task->is_greenlet ? "Greenlet " : "Task ");
     append_name(tree->trace, task, out);
     buffer_printf(out, ", %s", state_words[task->state]);
     if (task->is_moving) {
@@ -178,13 +178,25 @@ static void append_roots(const struct tree *tree) {
     }
 }
 
+static size_t greenlet_count(const struct dumped_tasks *tasks) {
+    size_t count = 0;
+    for (size_t i = 0; i < tasks->count; i++) {
+        count += tasks->items[i].is_greenlet;
+    }
+    return count;
+}
+
 void task_tree_append(const struct trace *trace, const struct dumped_tasks *tasks,
                       struct buffer *out) {
     struct tree tree = {.trace = trace, .tasks = tasks, .out = out};
     tree.is_told = memory_zeroed(tasks->count + 1, sizeof *tree.is_told);
     tree.first_child = memory_zeroed(tasks->count + 1, sizeof *tree.first_child);
     tree.next_child = memory_zeroed(tasks->count + 1, sizeof *tree.next_child);
-    buffer_printf(out, "\nTasks: %zu\n", tasks->count);
+    size_t greenlets = greenlet_count(tasks);
+    buffer_printf(out, "\nTasks: %zu\n", tasks->count - greenlets);
+    if (greenlets > 0) {
+        buffer_printf(out, "Suspended greenlets: %zu\n", greenlets);
+    }
     link_children(&tree);
     append_roots(&tree);
     each_circle(tasks, append_circle, &tree);
@@ -219,6 +231,7 @@ static cJSON *task_json(const struct trace *trace, const struct dumped_tasks *ta
     const struct dumped_task *task = &tasks->items[index];
     cJSON *json = cJSON_CreateObject();
     cJSON_AddItemToObject(json, "id", id_json(task));
+    cJSON_AddStringToObject(json, "kind", task->is_greenlet ? "greenlet" : "task");
     cJSON_AddStringToObject(json, "name", trace_string(trace, task->name));
     cJSON_AddStringToObject(json, "state", state_words[task->state]);
     if (task->thread.id != 0) {

@@ -128,6 +128,7 @@ static void name_all(struct taking *taking, struct dumped_tasks *out) {
         const struct raw_task *raw = &look->tasks[i];
         struct dumped_task *task = &out->items[out->count++];
         task->at = raw->at;
+        task->is_greenlet = raw->is_greenlet;
         task->name = trace_text(taking->trace, task_name(look, raw), raw->name_length);
         place_task(taking, raw, task);
         name_parents(look, raw, out, task);
@@ -139,7 +140,7 @@ static void name_all(struct taking *taking, struct dumped_tasks *out) {
 
 static enum status take(struct taking *taking, struct dumped_tasks *out) {
     static const struct thread_filter everybody = {0};
-    session_watch_tasks(&taking->session, TASKS_ALL);
+    session_watch_tasks(&taking->session, TASKS_AND_GREENLETS);
     enum status status = look_until_confirmed(taking);
     if (status == STATUS_OK) {
         taking->roster = roster_create(&taking->session, taking->trace, &everybody);

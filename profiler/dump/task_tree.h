@@ -14,8 +14,9 @@
 enum dumped_state { DUMPED_RUNNING, DUMPED_WAITING, DUMPED_NEW };
 
 struct dumped_task {
-    uint64_t at; /* tells tasks of one name apart */
-    struct string_id name;
+    uint64_t at;           /* tells tasks of one name apart */
+    struct string_id name; /* of a greenlet: of its class */
+    bool is_greenlet;
     enum dumped_state state;
     struct thread_ref thread; /* that runs its loop; 0 unknown */
     struct stack_id stack;    /* its own frames only, from its coroutine to where it waits */
