@@ -13,6 +13,8 @@ from truth import has_input, ready, say
 
 clock = time.perf_counter
 SPENT = {"heavy": 0.0, "light": 0.0}
+RESTED = [0.0]  # all workers together
+RESTING = {}  # since when, by worker
 SIZE = 20
 
 
@@ -31,20 +33,24 @@ def light():
     grind("light", 0.001)
 
 
-def rest(seconds):
+def rest(number, seconds):
+    RESTING[number] = clock()
     gevent.sleep(seconds)
+    RESTED[0] += clock() - RESTING.pop(number)
 
 
 def worker(number):
     while True:
         heavy() if number % 2 else light()
-        rest(0.05)  #@ rest
+        rest(number, 0.05)
 
 
 def report():
     """Says what was spent so far. False when there is nobody to tell."""
     asked = os.read(0, 100)
-    say("TRUTH", spent=SPENT, elapsed=clock() - START)
+    now = clock()
+    rested = RESTED[0] + sum(now - begin for begin in RESTING.values())
+    say("TRUTH", spent=SPENT, rested=rested, elapsed=now - START)
     return bool(asked)
 
 
@@ -58,7 +64,7 @@ def main():
     for number in range(SIZE):
         pool.spawn(worker, number)
     gevent.sleep(0.1)
-    ready()
+    ready(size=SIZE)
     listen()
 
 
