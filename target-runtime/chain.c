@@ -268,11 +268,25 @@ static bool first_frame(struct chains *chains, struct slot *slot, const struct v
     return true;
 }
 
+/* Greenlets are many, and each has an oldest frame of its own. From 3.11 on a frame of the data
+ * stack that was left keeps its caller: what has been the oldest one is not mistaken for one later.
+ */
+static uint64_t *bottom_place(struct slot *slot, uint64_t at) {
+    return &slot->bottoms[at * UINT64_C(0x9e3779b97f4a7c15) >> 60 & (BOTTOMS - 1)];
+}
+
+static bool is_known_bottom(const struct chains *chains, struct slot *slot, uint64_t at) {
+    bool is_one = at == slot->bottom;
+    bool may_be_other = chains->layout->frame_chain != FRAME_CHAIN_OBJECTS;
+    return is_one || (may_be_other && *bottom_place(slot, at) == at);
+}
+
 /* A frame that was left while we looked may have no caller any more, and looks like the oldest one
  * then. Which is the oldest frame hardly ever changes: another one must have stood still, and in
  * more than one look, for a frame may come and go at the beat of ours. */
-static bool is_bottom(struct slot *slot, const struct raw_frame *oldest) {
-    if (oldest->at == slot->bottom) {
+static bool is_bottom(const struct chains *chains, struct slot *slot,
+                      const struct raw_frame *oldest) {
+    if (is_known_bottom(chains, slot, oldest->at)) {
         return true;
     }
     slot->bottom_votes = oldest->at == slot->next_bottom ? slot->bottom_votes : 0;
@@ -282,6 +296,7 @@ static bool is_bottom(struct slot *slot, const struct raw_frame *oldest) {
     slot->doubt_depth = 0;
     if (slot->bottom_votes >= (slot->bottom == 0 ? 1 : BOTTOM_VOTES)) {
         slot->bottom = oldest->at;
+        *bottom_place(slot, oldest->at) = oldest->at;
     }
     return oldest->at == slot->bottom;
 }
@@ -314,7 +329,8 @@ static bool follow_copy(struct chains *chains, struct slot *slot, const struct v
     raw->frame_count = chains->look.frame_count - raw->first_frame;
     watch_mark(chains, slot, raw, status_out);
     if (raw->is_complete && !slot->is_at_base && raw->frame_count > 0) {
-        raw->is_complete = is_bottom(slot, &chains->look.frames[chains->look.frame_count - 1]);
+        raw->is_complete =
+            is_bottom(chains, slot, &chains->look.frames[chains->look.frame_count - 1]);
     }
     remember_top(chains, slot, raw);
     return raw->is_complete;
@@ -330,7 +346,7 @@ static void fall_back(struct chains *chains, struct slot *slot, struct raw_threa
         size_t count = chains->look.frame_count - end;
         const struct raw_frame *frames = chains->look.frames + end;
         bool is_rooted = is_whole && count > raw->frame_count && frames[0].at == slot->top[i] &&
-                         (slot->is_at_base || frames[count - 1].at == slot->bottom);
+                         (slot->is_at_base || is_known_bottom(chains, slot, frames[count - 1].at));
         if (is_rooted) {
             raw->first_frame = end;
             raw->frame_count = count;

@@ -16,6 +16,7 @@
 enum {
     DOUBT_LOOKS = 8, /* so long a doubt lasts */
     TOP_FRAMES = 32, /* of the last whole chain that are remembered */
+    BOTTOMS = 16,    /* a power of 2 */
 };
 
 /* Copies of one thread: where they are in the snapshot. */
@@ -52,10 +53,11 @@ struct slot {
     uint64_t top[TOP_FRAMES]; /* addresses of the newest frames of the last whole chain */
     size_t top_count;
     struct prediction heads; /* 3.11, 3.12: pointers to the newest frame, in cframes */
-    uint64_t root;         /* the entry frame of its oldest frame, in the last whole chain; or 0 */
-    uint64_t bottom;       /* address of the oldest frame, once that was certain */
-    uint64_t next_bottom;  /* what it may be instead */
-    uint32_t bottom_votes; /* looks in which that stood still */
+    uint64_t root;   /* the entry frame of its oldest frame, in the last whole chain; or 0 */
+    uint64_t bottom; /* address of the oldest frame, once that was certain; */
+    uint64_t bottoms[BOTTOMS]; /* and of those of other greenlets, by their addresses */
+    uint64_t next_bottom;      /* what it may be instead */
+    uint32_t bottom_votes;     /* looks in which that stood still */
     /* What the last look that read it has found, and the thread after it. Where that look read
      * everybody, its frames stay where they are until another one does. */
     struct raw_thread raw;
