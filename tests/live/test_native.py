@@ -270,5 +270,21 @@ def generated_code(work, interpreter):
     expect_likely(any(name.startswith("py::") for name in functions), f"no trampoline in {functions}")
 
 
+@case(over=three)
+def native_frames_of_a_family(work, interpreter):
+    """Each process of it in its own library."""
+    target = work.target(interpreter, "native.py", "family")
+    path = work.out / "p.jsonl"
+    work.profile("attach", target.pid, "-s", "--native", "-r", "100", "-d", "2", "-o", path)
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    stacks = [(row["pid"], row["stack"]) for row in rows if row["type"] == "samples"]
+    for function, mine in (("hash_much", True), ("compress_while", False)):
+        its = [stack for pid, stack in stacks
+               if (pid == target.pid) == mine and function in [frame["function"] for frame in stack]]
+        natives = [stack for stack in its if stack[-1].get("kind") == "native"]
+        expect(len(natives) > len(its) / 2, f"{function}: {len(natives)} of {len(its)} end in native code",
+               str(its[:3]))
+
+
 if __name__ == "__main__":
     sys.exit(main())

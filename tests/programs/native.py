@@ -5,11 +5,13 @@ hashlib   in a library of its own, without the GIL
 sorting   in a callback of a callback of the interpreter's sort
 zlib      in another library
 json      in an extension module that calls back
+family    in one library, and a child of it in another
 """
 
 import functools
 import hashlib
 import json
+import os
 import sys
 import threading
 import time
@@ -50,6 +52,20 @@ def compress_much():
         zlib.compress(data, 9)
 
 
+def compress_while(parent):
+    data = bytes(range(256)) * 40000
+    while os.getppid() == parent:
+        zlib.compress(data, 9)
+
+
+def have_a_child():
+    parent = os.getpid()
+    if os.fork() == 0:
+        compress_while(parent)
+        os._exit(0)
+    hash_much()
+
+
 def default(number):
     return [number.real, [str(number)] * 20]
 
@@ -60,12 +76,14 @@ def dump_much():
         json.dumps(data, default=default)
 
 
-FORMS = {"sleep": sleep, "hashlib": hash_much, "sorting": sort_much, "zlib": compress_much, "json": dump_much}
+FORMS = {"sleep": sleep, "hashlib": hash_much, "sorting": sort_much, "zlib": compress_much, "json": dump_much,
+         "family": have_a_child}
 
 
 def main(form):
     """Once more in a thread, whose stack begins otherwise."""
-    threading.Thread(target=FORMS[form], daemon=True).start()
+    if form != "family":
+        threading.Thread(target=FORMS[form], daemon=True).start()
     ready(form=form)
     FORMS[form]()
 
