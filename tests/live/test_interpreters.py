@@ -92,8 +92,9 @@ def faults_of(line, facts):
     """What a stack with code of another interpreter, or its caller, shows that the program does not do."""
     calls = {tuple(call) for call in facts["calls"]}
     names = {callee for _, _, callee in calls} - {"<module>"}
+    files = {facts["file"], "<string>"}
     frames = [f for f in line.frames if f.file or f.function == MISSING]  # no other marks
-    begin = next((n for n, f in enumerate(frames) if f.function in names), None)
+    begin = next((n for n, f in enumerate(frames) if f.function in names and f.file in files), None)
     if begin is None or frames[0].function == MISSING:
         return []
     pairs = [(a.function, a.line, b.function) for a, b in zip(frames[begin - 1:], frames[begin:])]
