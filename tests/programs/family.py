@@ -78,7 +78,9 @@ def by_multiprocessing(method):
 
 
 def by_futures(count, folder):
-    pool = ProcessPoolExecutor(count)
+    # 3.9 to 3.11 fork the second child while a thread of the pool may hold a lock (bpo-46464).
+    has_unsafe_forks = (3, 9) <= sys.version_info < (3, 12)
+    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn" if has_unsafe_forks else None))
     return [future.result for future in [pool.submit(work_of_child, folder) for _ in range(count)]]
 
 
