@@ -5,11 +5,13 @@
 #include "profiler/base/clock.h"
 #include "profiler/identity.h"
 #include "profiler/signals.h"
+#include "target-runtime/greenlet_search.h"
 
 enum {
     READY_WAIT_S = 5,    /* how long a Python that is there may take to have an interpreter */
     RETRY_FIRST_US = 50, /* the first bytecode comes some milliseconds after exec */
     RETRY_LAST_US = 2000,
+    MEET_MS = 1000,
 };
 
 /* The end of every opening, whatever became of it. */
@@ -27,6 +29,9 @@ static enum status finish_opening(struct session *session, struct trace *trace, 
         return status;
     }
     session->walk = walk_create(&session->runtime);
+    if (status == STATUS_OK && greenlet_search_is_loaded(process)) {
+        walk_expect_greenlets(session->walk);
+    }
     session->resolve = resolve_create(&session->runtime, trace);
     return status;
 }
@@ -122,6 +127,15 @@ void session_block(struct session *session, struct stopper *stopper) {
 static void add_pause(struct histogram *pauses, uint64_t pause_ns) {
     if (pause_ns > 0) {
         histogram_add(pauses, pause_ns);
+    }
+}
+
+void session_meet_greenlets(struct session *session, uint64_t now_ns) {
+    if (walk_wonders(session->walk) && now_ns >= session->meet_ns) {
+        session->meet_ns = now_ns + MEET_MS * NS_PER_MS;
+        if (greenlet_search_is_loaded(session->process)) {
+            walk_expect_greenlets(session->walk);
+        }
     }
 }
 

@@ -31,6 +31,7 @@ struct session {
     enum tasks_scope tasks_scope;
     const struct task_look *task_look; /* of the last look */
     const struct raw_look *last_look;
+    uint64_t meet_ns; /* when session_meet_greenlets may look again */
 };
 
 /* Attaches once. Statuses as of memory_open_live and runtime_attach. `out` must not move until it
@@ -62,6 +63,10 @@ enum status session_wait(struct session *out, const struct process *process, str
 
 /* From now on the target is stopped by `stopper` (borrowed) for every look. */
 void session_block(struct session *session, struct stopper *stopper);
+
+/* Looks whether the process has greenlets, if it is not known that it has, and something spoke for
+ * it; once in a while at most. */
+void session_meet_greenlets(struct session *session, uint64_t now_ns);
 
 /* From now on every look is also one at the tasks, right behind that at the threads. */
 void session_watch_tasks(struct session *session, enum tasks_scope scope);

@@ -404,6 +404,7 @@ enum status target_keep_house(struct target *target, uint64_t now_ns) {
     if (wants_opcodes(target->run)) {
         resolve_list_opcodes(target->session.resolve);
     }
+    session_meet_greenlets(&target->session, now_ns);
     place_by_task(target);
     call_roll(target);
     if (!process_is_alive(target->process)) {

@@ -149,6 +149,10 @@ static bool descend(struct chains *chains, struct slot *slot, struct descent *de
     uint64_t link;
     struct raw_frame frame = frame_decode(chains->layout, &view, &link);
     enum frame_class class = frame_class_of(chains->layout, &view, &descent->may_end);
+    bool is_greenlets = class == CLASS_PYTHON && descent->may_end &&
+                        chains->layout->entry_frames == ENTRY_FRAMES_OWNER;
+    chains->has_wondered |= is_greenlets && link == 0;
+    descent->may_end = descent->may_end && (!is_greenlets || chains->has_greenlets);
     if (class == CLASS_PYTHON && take_detour(chains, slot, first, descent->at, 0, descent)) {
         return true;
     }
@@ -208,7 +212,8 @@ static bool follow_chain(struct chains *chains, struct slot *slot, uint64_t at,
         raw->stack_oldest = descent.oldest_entry;
     }
     slot->is_at_base = slot->base != 0 && descent.at == slot->base;
-    bool is_whole = slot->is_at_base || (descent.at == 0 && descent.may_end);
+    bool may_miss_base = slot->base == 0 || chains->has_greenlets;
+    bool is_whole = slot->is_at_base || (descent.at == 0 && descent.may_end && may_miss_base);
     if (is_whole && !descent.is_patched) {
         remember_links(slot, &descent);
         note_root(slot, &descent);
@@ -277,8 +282,19 @@ static uint64_t *bottom_place(struct slot *slot, uint64_t at) {
 
 static bool is_known_bottom(const struct chains *chains, struct slot *slot, uint64_t at) {
     bool is_one = at == slot->bottom;
-    bool may_be_other = chains->layout->frame_chain != FRAME_CHAIN_OBJECTS;
+    bool may_be_other = chains->has_greenlets && chains->layout->frame_chain != FRAME_CHAIN_OBJECTS;
     return is_one || (may_be_other && *bottom_place(slot, at) == at);
+}
+
+/* What is left of an entry frame on the C stack may look like a frame that nobody called; what it
+ * runs is no code object then. */
+static bool runs_code(const struct chains *chains, const struct raw_frame *frame) {
+    struct remote type = {0};
+    enum status status = memory_read_remote(
+        chains->snapshot.memory,
+        remote_at((struct remote){frame->code}, LAYOUT_AT(chains->layout, object, type)), &type);
+    return chains->code_type->addr == 0 ||
+           (status == STATUS_OK && type.addr == chains->code_type->addr);
 }
 
 /* A frame that was left while we looked may have no caller any more, and looks like the oldest one
@@ -294,7 +310,7 @@ static bool is_bottom(const struct chains *chains, struct slot *slot,
     slot->next_bottom = oldest->at;
     slot->doubts = DOUBT_LOOKS;
     slot->doubt_depth = 0;
-    if (slot->bottom_votes >= (slot->bottom == 0 ? 1 : BOTTOM_VOTES)) {
+    if (slot->bottom_votes >= (slot->bottom == 0 ? 1 : BOTTOM_VOTES) && runs_code(chains, oldest)) {
         slot->bottom = oldest->at;
         *bottom_place(slot, oldest->at) = oldest->at;
     }

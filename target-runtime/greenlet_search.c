@@ -49,6 +49,19 @@ static bool is_module(const char *path) {
     return slash != NULL && strncmp(slash + 1, name, sizeof name - 1) == 0;
 }
 
+bool greenlet_search_is_loaded(const struct process *process) {
+    struct error ignored;
+    struct maps maps = {0};
+    bool is_loaded = false;
+    if (maps_read(process, &maps, &ignored) == STATUS_OK) {
+        for (size_t i = 0; i < maps.count && !is_loaded; i++) {
+            is_loaded = is_module(maps.items[i].path);
+        }
+    }
+    maps_free(&maps);
+    return is_loaded;
+}
+
 /* Memory of nobody's file. 3.15 gives its arenas names, which come as "[anon:...]". */
 static bool may_hold_pools(const struct mapping *mapping) {
     bool is_anonymous = mapping->path[0] == '\0' || strncmp(mapping->path, "[anon", 5) == 0;

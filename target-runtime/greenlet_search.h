@@ -58,6 +58,10 @@ struct greenlet_search {
     uint32_t self_at;     /* of the last one: where in the block its Python object was told */
 };
 
+/* Whether a process has the module of greenlets: by its mappings. False when they cannot be read.
+ */
+bool greenlet_search_is_loaded(const struct process *process);
+
 /* Accepts a zeroed one. */
 void greenlet_search_deinit(struct greenlet_search *search);
 

@@ -174,8 +174,10 @@ static uint32_t pointer_offset(const struct layout *layout) {
     return 0;
 }
 
-static void init_chains(struct chains *chains, const struct layout *layout) {
+static void init_chains(struct chains *chains, const struct runtime *runtime) {
+    const struct layout *layout = runtime->layout;
     chains->layout = layout;
+    chains->code_type = &runtime->code_type;
     chains->pointer_at = pointer_offset(layout);
     chains->head_at =
         LAYOUT_HAS(layout, cframe, current_frame) ? LAYOUT_AT(layout, cframe, current_frame) : 0;
@@ -203,7 +205,7 @@ struct walk *walk_create(struct runtime *runtime) {
     walk->census.runtime_fields = states_runtime_fields(runtime->layout);
     walk->census.interpreter_fields = states_interpreter_fields(runtime->layout);
     snapshot_init(&walk->census.chains.snapshot, runtime->memory);
-    init_chains(&walk->census.chains, runtime->layout);
+    init_chains(&walk->census.chains, runtime);
     return walk;
 }
 
@@ -320,6 +322,15 @@ enum status walk_look_again(struct walk *walk, size_t index) {
         chain_read(chains, slot, fields, raw, &status);
     }
     return status;
+}
+
+void walk_expect_greenlets(struct walk *walk) {
+    walk->census.chains.has_greenlets = true;
+}
+
+bool walk_wonders(const struct walk *walk) {
+    const struct chains *chains = &walk->census.chains;
+    return chains->has_wondered && !chains->has_greenlets;
 }
 
 void walk_skip(struct walk *walk, size_t slot) {

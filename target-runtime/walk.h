@@ -127,6 +127,11 @@ enum status walk_look_again(struct walk *walk, size_t index) MUST_CHECK;
  * there on stands still. */
 void walk_doubt(struct walk *walk, size_t slot, size_t depth);
 
+/* From now on there may be greenlets: a chain may end without the frames that others end in. */
+void walk_expect_greenlets(struct walk *walk);
+/* Whether a chain looked as if there were, although none are expected. */
+bool walk_wonders(const struct walk *walk);
+
 /* From now on the thread in `slot` is listed, but its frames are not read. */
 void walk_skip(struct walk *walk, size_t slot);
 

@@ -111,7 +111,8 @@ def children_of_multiprocessing(work, interpreter):
             run.close()
 
 
-@case(over=three)
+# A pool has semaphores, which Debian 11's glibc has in a /dev/shm of its own alone: a root has none.
+@case(over=lambda: [i for i in three() if i.root is None or i.minor > 9])
 def children_of_futures(work, interpreter):
     family = Family(work, interpreter, "futures", 3)
     found, _ = profile_family(work, family)

@@ -345,6 +345,11 @@ static void chain_of_a_greenlet(struct python *python) {
         uint64_t oldest = thread.frames[1].address;
         python_set(python, oldest, link_field(python), 0);
         python_set(python, oldest, LAYOUT_frame_frame_obj, oldest);
+        watcher_look(&watcher); /* without greenlets, that was torn */
+        assert_false(watcher.look->threads[0].is_complete);
+        assert_true(walk_wonders(watcher.walk));
+        walk_expect_greenlets(watcher.walk);
+        assert_false(walk_wonders(watcher.walk));
         watcher_look(&watcher);
         watcher_expect(&watcher, &thread);
         python_set(python, oldest, link_field(python), entry);
