@@ -310,7 +310,8 @@ static bool is_bottom(const struct chains *chains, struct slot *slot,
     slot->next_bottom = oldest->at;
     slot->doubts = DOUBT_LOOKS;
     slot->doubt_depth = 0;
-    if (slot->bottom_votes >= (slot->bottom == 0 ? 1 : BOTTOM_VOTES) && runs_code(chains, oldest)) {
+    bool is_first = slot->bottom == 0 && slot->base == 0;
+    if (slot->bottom_votes >= (is_first ? 1 : BOTTOM_VOTES) && runs_code(chains, oldest)) {
         slot->bottom = oldest->at;
         *bottom_place(slot, oldest->at) = oldest->at;
     }
