@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "profiler/base/arena.h"
 #include "profiler/base/clock.h"
@@ -154,6 +155,16 @@ static uint32_t awake_state(const struct doer *doer, const struct raw_thread *th
            (is_where_it_was && !thread->has_gil ? wanted : 0);
 }
 
+/* After a stop the kernel goes on with a call as restart_syscall(): what it was is as before. */
+static uint32_t waits_for(const struct doer *doer, const struct task_state *state,
+                          const struct raw_thread *thread) {
+    const uint32_t before = doer->kernel_state & ~(uint32_t)(STATE_RUNNING | STATE_RUNNABLE);
+    if (state->syscall == SYS_restart_syscall) {
+        return before;
+    }
+    return waits_for_gil(state, thread) ? STATE_WANTS_GIL : kernel_wait_state(state);
+}
+
 static uint32_t ask(struct doer *doer, const struct raw_thread *thread, bool is_where_it_was,
                     uint64_t now_ns, uint64_t elapsed_ns) {
     struct task_state state;
@@ -171,8 +182,7 @@ static uint32_t ask(struct doer *doer, const struct raw_thread *thread, bool is_
     bool slept_on = !doer->has_times && (doer->kernel_state & STATE_WAITING) != 0;
     doer->asleep_since_ns = slept_on ? doer->asleep_since_ns : now_ns;
     doer->ask_at_ns = now_ns + rest_ns(doer, now_ns);
-    return STATE_WAITING |
-           (waits_for_gil(&state, thread) ? STATE_WANTS_GIL : kernel_wait_state(&state));
+    return STATE_WAITING | waits_for(doer, &state, thread);
 }
 
 static uint32_t kernel_state(struct doer *doer, const struct raw_look *look,
