@@ -186,7 +186,9 @@ STANDS_ON = {
 
 def part_of(frames):
     """Which part of taskshares.py a stack belongs to: a name, "other", or None if it cannot be."""
-    names = [short(frame.function) for frame in frames if frame.function != UNVERIFIED]
+    # Machine code, which has no lines, may be between any two: 3.11 goes on with a coroutine in C.
+    names = [short(frame.function) for frame in frames
+             if (frame.line or frame.function.startswith("<")) and frame.function != UNVERIFIED]
     for part, wanted in STANDS_ON.items():
         wanted = [short(name) for name in wanted]
         if names[:len(wanted)] == wanted:
