@@ -75,7 +75,7 @@ BOUNDS = (
     ("impossible stacks shown as verified", Run.impossible, 1e-5, lambda run: True),
     ("samples lost", Run.lost, 2e-2, lambda run: run.has_settled),
     ("samples not verified", Run.unverified, 3e-2, lambda run: run.has_settled and run.is_proven),
-    ("samples not verified", Run.unverified, 1e-1,
+    ("samples not verified", Run.unverified, 2e-1,
      lambda run: run.has_settled and run.is_provable and not run.is_proven),
 )
 # The share of half of the time, and distances to the stopped reference, beside what chance gives.
