@@ -2,7 +2,7 @@
 // line; what it makes of them is compared with the collapsed stacks of the same profile.
 
 import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -34,8 +34,13 @@ function viewer(...args) {
 
 const ask = (...args) => JSON.parse(viewer(...args, "--json"));
 
-/** Whether the viewer has read its file. */
+/** Whether the viewer has read its file. It is not asked before it has said in its log that it can be:
+ *  a question that comes as it is just about to listen takes it for dead, and removes its socket. */
 function isReady(session) {
+  const log = join(sessions, `${session}.log`);
+  if (!existsSync(log) || !readFileSync(log, "utf8").includes("Daemon ready")) {
+    return false;
+  }
   try {
     viewer("status", "--session", session);
     return true;
