@@ -14,6 +14,7 @@ enum {
      * lately takes longer than what it is a copy of lasts. */
     AGE_TICKS = 64,
     OBJECTS_AGE_TICKS = 1,
+    THREAD_STATE_BYTES = 4096, /* no PyThreadState is larger */
     TORN_RETRIES = 8, /* looks at one thread again, in the same tick, when its chain broke */
 };
 
@@ -95,41 +96,68 @@ static bool take_detour(struct chains *chains, const struct slot *slot, size_t f
     return true;
 }
 
-static void note_visit(struct chains *chains, uint64_t from) {
+static void note_visit(struct chains *chains, uint64_t from, bool is_entry) {
     if (chains->visit_count == chains->visit_capacity) {
         chains->visits = memory_grow(chains->visits, sizeof *chains->visits,
                                      chains->visit_count + 1, &chains->visit_capacity);
     }
-    chains->visits[chains->visit_count++] = from;
+    chains->visits[chains->visit_count++] = (struct visit){from, is_entry};
 }
 
-/* What a whole chain needed is foreseen; of a broken one its first frame alone, to which the thread
- * itself pointed: the others may be what garbage led to. */
-static void foresee_visits(const struct chains *chains, struct slot *slot, bool is_whole) {
-    size_t count = is_whole || chains->visit_count == 0 ? chains->visit_count : 1;
+/* What is left of a frame may look like another; what it runs is no code object then. */
+static bool runs_code(const struct chains *chains, const struct raw_frame *frame) {
+    struct remote type = {0};
+    enum status status = memory_read_remote(
+        chains->snapshot.memory,
+        remote_at((struct remote){frame->code}, LAYOUT_AT(chains->layout, object, type)), &type);
+    return chains->code_type->addr == 0 ||
+           (status == STATUS_OK && type.addr == chains->code_type->addr);
+}
+
+/* How many of the frames that were looked at will be needed again: of a broken chain the first one
+ * alone, to which the thread itself pointed, if it is one; the others may be what garbage led to.
+ */
+static size_t count_needed(const struct chains *chains, size_t first, bool is_whole) {
+    const struct raw_look *look = &chains->look;
+    if (is_whole || chains->visit_count == 0) {
+        return chains->visit_count;
+    }
+    bool is_frame = chains->visits[0].is_entry ||
+                    (look->frame_count > first && runs_code(chains, &look->frames[first]));
+    return is_frame ? 1 : 0;
+}
+
+/* In 3.12 entry frames lie right beside the pointers to the newest frame (cframe and entry_frame,
+ * _PyEval_EvalFrameDefault() in Python/ceval.c), and come over with them. */
+static void foresee_visits(const struct chains *chains, struct slot *slot, size_t first,
+                           bool is_whole) {
+    bool has_heads = chains->layout->frame_chain == FRAME_CHAIN_CFRAME;
+    size_t count = count_needed(chains, first, is_whole);
     for (size_t i = 0; i < count; i++) {
-        prediction_touch(&slot->frames, (struct remote){chains->visits[i]},
-                         chains->frame_fields.bytes);
+        const struct visit *visit = &chains->visits[i];
+        prediction_touch(visit->is_entry && has_heads ? &slot->heads : &slot->frames,
+                         (struct remote){visit->from}, chains->frame_fields.bytes);
     }
 }
 
 /* The copy of a frame: that of the oldest one, or as foreseen, or read now. */
 static const uint8_t *view_frame(struct chains *chains, struct slot *slot, uint64_t at,
-                                 enum status *status_out) {
+                                 bool *is_beside_heads_out, enum status *status_out) {
     const struct stretch *fields = &chains->frame_fields;
     struct remote from = remote_at((struct remote){at}, fields->at);
+    *is_beside_heads_out = false;
     if (slot->copies.has_root && at == slot->copies.root_at) {
         const uint8_t *root = view_copy(&chains->snapshot, slot->copies.root);
         if (root != NULL) {
             return root;
         }
     }
-    const uint8_t *bytes = snapshot_view_or_read(&chains->snapshot, &slot->copies.frames, from,
+    const uint8_t *bytes =
+        snapshot_view(&chains->snapshot, &slot->copies.heads, from, fields->bytes);
+    *is_beside_heads_out = bytes != NULL;
+    return bytes != NULL ? bytes
+                         : snapshot_view_or_read(&chains->snapshot, &slot->copies.frames, from,
                                                  fields->bytes, status_out);
-    if (bytes != NULL) {
-        note_visit(chains, from.addr);
-    }
-    return bytes;
 }
 
 /* Frames consist of words: what points elsewhere is none. */
@@ -140,8 +168,10 @@ static bool is_aligned(uint64_t at) {
 /* One frame further down; false when it cannot be read. */
 static bool descend(struct chains *chains, struct slot *slot, struct descent *descent, size_t first,
                     enum status *status_out) {
-    struct view view = {is_aligned(descent->at) ? view_frame(chains, slot, descent->at, status_out)
-                                                : NULL,
+    bool is_beside_heads = false;
+    struct view view = {is_aligned(descent->at)
+                            ? view_frame(chains, slot, descent->at, &is_beside_heads, status_out)
+                            : NULL,
                         chains->frame_fields.at};
     if (view.bytes == NULL) {
         return take_detour(chains, slot, first, descent->from, descent->at, descent);
@@ -149,6 +179,10 @@ static bool descend(struct chains *chains, struct slot *slot, struct descent *de
     uint64_t link;
     struct raw_frame frame = frame_decode(chains->layout, &view, &link);
     enum frame_class class = frame_class_of(chains->layout, &view, &descent->may_end);
+    if (is_beside_heads && class == CLASS_PYTHON) { /* on the C stack there is none */
+        return take_detour(chains, slot, first, descent->from, descent->at, descent);
+    }
+    note_visit(chains, descent->at + chains->frame_fields.at, class != CLASS_PYTHON);
     bool is_greenlets = class == CLASS_PYTHON && descent->may_end &&
                         chains->layout->entry_frames == ENTRY_FRAMES_OWNER;
     chains->has_wondered |= is_greenlets && link == 0;
@@ -203,7 +237,7 @@ static bool follow_chain(struct chains *chains, struct slot *slot, uint64_t at,
             milestone = descent.at;
         }
         if (!descend(chains, slot, &descent, first, status_out)) {
-            foresee_visits(chains, slot, false);
+            foresee_visits(chains, slot, first, false);
             return false;
         }
     }
@@ -218,7 +252,7 @@ static bool follow_chain(struct chains *chains, struct slot *slot, uint64_t at,
         remember_links(slot, &descent);
         note_root(slot, &descent);
     }
-    foresee_visits(chains, slot, is_whole);
+    foresee_visits(chains, slot, first, is_whole);
     return is_whole;
 }
 
@@ -251,6 +285,14 @@ void chain_want(struct chains *chains, struct slot *slot, const struct copies *f
     want_root(chains, slot, first);
 }
 
+/* Whether a thread may run no Python at all, as there is no newest frame. In 3.11 and 3.12 only the
+ * cframe that lies in the thread state itself may be without (root_cframe,
+ * Include/cpython/pystate.h): one on the C stack has been left, or is not filled in yet. */
+static bool may_be_outside(const struct chains *chains, const struct slot *slot, uint64_t pointer) {
+    return chains->layout->frame_chain != FRAME_CHAIN_CFRAME ||
+           pointer - slot->state.addr < THREAD_STATE_BYTES;
+}
+
 /* The newest frame, as it was before the frames were copied. 3.11 and 3.12: the thread points to a
  * cframe on the C stack, and that to the newest frame; every call into the evaluation loop has a
  * cframe of its own. */
@@ -270,7 +312,7 @@ static bool first_frame(struct chains *chains, struct slot *slot, const struct v
     }
     *head_out = load_u64(head);
     prediction_touch(&slot->heads, place, 8);
-    return true;
+    return *head_out != 0 || may_be_outside(chains, slot, pointer);
 }
 
 /* Greenlets are many, and each has an oldest frame of its own. From 3.11 on a frame of the data
@@ -284,17 +326,6 @@ static bool is_known_bottom(const struct chains *chains, struct slot *slot, uint
     bool is_one = at == slot->bottom;
     bool may_be_other = chains->has_greenlets && chains->layout->frame_chain != FRAME_CHAIN_OBJECTS;
     return is_one || (may_be_other && *bottom_place(slot, at) == at);
-}
-
-/* What is left of an entry frame on the C stack may look like a frame that nobody called; what it
- * runs is no code object then. */
-static bool runs_code(const struct chains *chains, const struct raw_frame *frame) {
-    struct remote type = {0};
-    enum status status = memory_read_remote(
-        chains->snapshot.memory,
-        remote_at((struct remote){frame->code}, LAYOUT_AT(chains->layout, object, type)), &type);
-    return chains->code_type->addr == 0 ||
-           (status == STATUS_OK && type.addr == chains->code_type->addr);
 }
 
 /* A frame that was left while we looked may have no caller any more, and looks like the oldest one
@@ -353,6 +384,16 @@ static bool follow_copy(struct chains *chains, struct slot *slot, const struct v
     return raw->is_complete;
 }
 
+/* How many frames of a broken chain are some, from the newest on; `limit` at most. */
+static size_t count_sound(const struct chains *chains, const struct raw_thread *raw, size_t limit) {
+    size_t count = 0;
+    while (count < raw->frame_count && count < limit &&
+           runs_code(chains, &chains->look.frames[raw->first_frame + count])) {
+        count++;
+    }
+    return count;
+}
+
 /* When no way leads down from the newest frames, as they are gone and what they were linked to has
  * been overwritten: what of the last whole chain still hangs together, if that is more. */
 static void fall_back(struct chains *chains, struct slot *slot, struct raw_thread *raw,
@@ -362,7 +403,8 @@ static void fall_back(struct chains *chains, struct slot *slot, struct raw_threa
         bool is_whole = follow_chain(chains, slot, slot->top[i], raw, status_out);
         size_t count = chains->look.frame_count - end;
         const struct raw_frame *frames = chains->look.frames + end;
-        bool is_rooted = is_whole && count > raw->frame_count && frames[0].at == slot->top[i] &&
+        bool is_rooted = is_whole && count > count_sound(chains, raw, count) &&
+                         frames[0].at == slot->top[i] &&
                          (slot->is_at_base || is_known_bottom(chains, slot, frames[count - 1].at));
         if (is_rooted) {
             raw->first_frame = end;

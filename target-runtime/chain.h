@@ -14,6 +14,12 @@
 #include "target-runtime/walk.h"
 
 /* What all chains of a look are read with, and where their frames go. */
+/* A frame that was looked at. */
+struct visit {
+    uint64_t from;
+    bool is_entry; /* an entry frame, on the C stack */
+};
+
 struct chains {
     const struct layout *layout;    /* borrowed */
     const struct remote *code_type; /* of code objects, borrowed; 0 in it: not known yet */
@@ -24,10 +30,10 @@ struct chains {
     /* There may be greenlets, whose chains end otherwise than others. What ends so is believed then
      * only: a chain that was torn may look the same. */
     bool has_greenlets;
-    bool has_wondered;   /* a chain has ended so, and there are none that we know of */
-    uint32_t pointer_at; /* in the thread: the pointer to its newest frame, or to its cframe */
-    uint32_t head_at;    /* in the cframe: the pointer to the newest frame */
-    uint64_t *visits;    /* what the chain that is being followed looked at, newest first */
+    bool has_wondered;    /* a chain has ended so, and there are none that we know of */
+    uint32_t pointer_at;  /* in the thread: the pointer to its newest frame, or to its cframe */
+    uint32_t head_at;     /* in the cframe: the pointer to the newest frame */
+    struct visit *visits; /* what the chain that is being followed looked at, newest first */
     size_t visit_count;
     size_t visit_capacity;
     struct raw_look look;

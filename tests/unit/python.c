@@ -406,6 +406,12 @@ static void add_cframe(struct python *python, struct python_thread *thread) {
     python_set(python, thread->state, LAYOUT_thread_cframe, thread->cframe);
 }
 
+/* One lies in the thread state: that of no loop (root_cframe, Include/cpython/pystate.h). */
+static void add_root_cframe(struct python *python, struct python_thread *thread) {
+    thread->cframe = thread->state + structure_bytes(python->layout, "thread");
+    python_set(python, thread->state, LAYOUT_thread_cframe, thread->cframe);
+}
+
 uint64_t python_head_place(const struct python *python, const struct python_thread *thread) {
     const struct layout *layout = python->layout;
     switch (layout->frame_chain) {
@@ -435,14 +441,15 @@ static void add_base(struct python *python, struct python_thread *thread) {
 
 void python_thread_start(struct python *python, struct python_thread *thread,
                          uint64_t interpreter) {
-    *thread = (struct python_thread){.state = python_structure(python, "thread", 0)};
+    uint64_t more = structure_bytes(python->layout, "cframe");
+    *thread = (struct python_thread){.state = python_structure(python, "thread", more)};
     uint64_t serial = ++python->serials;
     python_set(python, thread->state, LAYOUT_thread_interp, interpreter);
     python_set(python, thread->state, LAYOUT_thread_serial, serial);
     python_set(python, thread->state, LAYOUT_thread_thread_id, 0x7f1234000000 + serial * 0x1000);
     python_set(python, thread->state, LAYOUT_thread_native_thread_id, 1000 + serial);
     if (python->layout->frame_chain == FRAME_CHAIN_CFRAME) {
-        add_cframe(python, thread);
+        add_root_cframe(python, thread);
     }
     if (python->layout->place[LAYOUT_thread_base_frame] != 0) {
         add_base(python, thread);

@@ -413,6 +413,57 @@ static void chain_that_breaks_at_its_head(struct python *python) {
     watcher_close(&watcher);
 }
 
+/* What was overwritten may lead through many things that are no frames: of those nothing is kept.
+ */
+static void head_that_leads_to_garbage(struct python *python) {
+    struct watcher watcher;
+    struct python_thread thread;
+    const char *structure =
+        LAYOUT_HAS(python->layout, frame_object, back) ? "frame_object" : "frame";
+    watcher_open(&watcher, python);
+    watcher.runtime.code_type.addr = python->code_type;
+    watcher_start_at(&watcher, &thread, 3);
+    watcher_look_often(&watcher, 3);
+    uint64_t garbage = 0x1000;
+    for (int i = 0; i < 9; i++) {
+        uint64_t next = python_structure(python, structure, 0);
+        python_set(python, next, LAYOUT_frame_object_code, python->none);
+        python_set(python, next, LAYOUT_frame_executable, python->none);
+        python_set(python, next, link_field(python), garbage);
+        garbage = next;
+    }
+    fake_write_u64(&python->fake, python_head_place(python, &thread), garbage);
+    watcher_look(&watcher);
+    const struct raw_thread *raw = watcher_find(&watcher, &thread);
+    assert_true(raw->is_complete && raw->is_cut);
+    assert_true(watcher_has_frames(&watcher, raw, thread.frames, thread.count));
+    python_thread_free(&thread);
+    watcher_close(&watcher);
+}
+
+/* A thread that runs no Python has no newest frame. In 3.11 and 3.12 it does run some while it
+ * points to a cframe on the C stack: that one has been left, or is not filled in yet. In 3.15 there
+ * is always one at the base. */
+static void head_that_is_not_there(struct python *python) {
+    struct watcher watcher;
+    struct python_thread thread;
+    bool has_left = python->layout->frame_chain == FRAME_CHAIN_CFRAME ||
+                    LAYOUT_HAS(python->layout, thread, base_frame);
+    watcher_open(&watcher, python);
+    watcher_start(&watcher, &thread);
+    python_enter(python, &thread);
+    python_call(python, &thread, python_function(python, "main"), 4);
+    watcher_look_often(&watcher, 3);
+    fake_write_u64(&python->fake, python_head_place(python, &thread), 0);
+    watcher_look(&watcher);
+    const struct raw_thread *raw = watcher_find(&watcher, &thread);
+    assert_true(raw->is_complete);
+    assert_int_equal(raw->is_cut, has_left);
+    assert_int_equal(raw->frame_count, has_left ? 1 : 0);
+    python_thread_free(&thread);
+    watcher_close(&watcher);
+}
+
 /* Cleared frames have no code: the walk says so and goes on. */
 static void frame_without_code(struct python *python) {
     struct watcher watcher;
@@ -465,6 +516,8 @@ int main(void) {
         SCENARIO(chain_of_a_greenlet),
         SCENARIO(chain_that_ends_in_a_generator),
         SCENARIO(chain_that_breaks_at_its_head),
+        SCENARIO(head_that_leads_to_garbage),
+        SCENARIO(head_that_is_not_there),
         SCENARIO(frame_without_code),
         SCENARIO(copies_of_bytecode_are_told),
     };
