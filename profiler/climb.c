@@ -247,7 +247,9 @@ static void name_vanished(struct climb *climb, const struct step *step) {
     struct verify *verify = climb->means->verify;
     struct caller caller = caller_of(step);
     bool is_alone = verify_is_alone(verify, &caller, climb->now_ns);
-    struct known *callee = is_alone ? NULL : verify_callee(verify, &caller, climb->now_ns);
+    struct known *callee = is_alone         ? NULL
+                           : climb->is_late ? verify_named_callee(verify, &caller, climb->now_ns)
+                                            : verify_callee(verify, &caller, climb->now_ns);
     if (callee == NULL) {
         if (!is_alone) {
             give_up(climb);
@@ -279,6 +281,15 @@ static bool may_be_there(const struct climb *climb, size_t depth, const struct s
            !verify_has_callings(climb->means->verify, next->known);
 }
 
+/* Whom the frame at `depth` calls may lie above another one in a later look. */
+static void learn_calls(struct climb *climb, size_t depth) {
+    struct step step = step_at(climb, depth);
+    struct caller caller = caller_of(&step);
+    if (step.known != NULL && !climb->means->is_trusting) {
+        verify_learn(climb->means->verify, &caller, climb->now_ns);
+    }
+}
+
 /* The frame at `depth` is not one that `step` called, or `next` could not be read from it. */
 static void miss(struct climb *climb, size_t depth, const struct step *step,
                  const struct step *next) {
@@ -288,11 +299,12 @@ static void miss(struct climb *climb, size_t depth, const struct step *step,
         return;
     }
     bool has_gone = next->known == NULL || (is_newest && !may_be_there(climb, depth, step, next));
-    if (!climb->means->is_trusting && !climb->is_late && has_gone) {
+    if (!climb->means->is_trusting && has_gone) {
         name_vanished(climb, step);
     } else {
         give_up(climb);
     }
+    learn_calls(climb, depth - 1);
 }
 
 /* ---- what stood in a gap ---- */

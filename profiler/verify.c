@@ -25,6 +25,7 @@ enum {
     LAST_TRY_ELSEWHERE_MS = 64000, /* of a call that was proved from another instruction: rarely is
                                       there more to be found, and each try is ten reads */
     ASK_AGAIN_MS = 1000,
+    LEARN_AGAIN_MS = 64000, /* all calls of a code: dozens of reads */
 };
 
 /* A call, remembered. The first members are its identity. */
@@ -58,8 +59,8 @@ struct named {
 
 /* Whom a statement calls by name. */
 struct spot {
-    uint64_t caller; /* identity: known.serial */
-    int64_t offset;
+    uint64_t caller;  /* identity: known.serial */
+    int64_t offset;   /* WITNESS_NOWHERE: all its statements, when they were asked */
     uint64_t address; /* payload: of the code object; 0: nobody, or not clear who */
     uint64_t callee;  /* payload: known.serial */
     uint64_t asked_ns;
@@ -147,6 +148,30 @@ static bool has_stood_still(const struct edge *edge) {
     return edge->steady >= least && edge->steady * edge->share >= edge->moved;
 }
 
+/* ---- who calls whom ---- */
+
+static void note_calling(struct verify *verify, struct known *caller, int64_t offset,
+                         const struct known *callee) {
+    struct callings key = {.callee = callee->serial};
+    if (verify->callings.count >= EDGE_LIMIT) {
+        table_deinit(&verify->callings);
+        table_init(&verify->callings, sizeof key, offsetof(struct callings, rows));
+    }
+    struct callings *callings = table_row(&verify->callings, table_intern(&verify->callings, &key));
+    uint32_t line = codes_line(verify->codes, caller, offset);
+    for (size_t i = 0; i < callings->count && i < CALLINGS; i++) {
+        if (callings->rows[i].serial == caller->serial && callings->rows[i].line == line) {
+            return;
+        }
+    }
+    if (callings->count < CALLINGS) {
+        callings->rows[callings->count] =
+            (struct calling){caller->code.address.addr, caller->serial, offset, line,
+                             codes_frame(verify->codes, caller, offset)};
+    }
+    callings->count += callings->count <= CALLINGS;
+}
+
 /* ---- what the bytecode says ---- */
 
 /* Notes whose version that is, to name a callee that has gone. */
@@ -188,6 +213,14 @@ static struct known *find_same(struct verify *verify, uint64_t address, uint64_t
     return known != NULL && known->serial == serial ? known : NULL;
 }
 
+static void put_spot(struct verify *verify, const struct spot *spot) {
+    if (verify->spots.count >= EDGE_LIMIT) {
+        table_deinit(&verify->spots);
+        table_init(&verify->spots, sizeof *spot, offsetof(struct spot, address));
+    }
+    *(struct spot *)table_row(&verify->spots, table_intern(&verify->spots, spot)) = *spot;
+}
+
 /* By the names in the caller's statement; asked again from time to time, for globals change. */
 static struct known *callee_by_name(struct verify *verify, const struct caller *caller,
                                     uint64_t now_ns) {
@@ -203,12 +236,13 @@ static struct known *callee_by_name(struct verify *verify, const struct caller *
     struct known *known =
         spot.address != 0 ? codes_find(verify->codes, spot.address, now_ns) : NULL;
     spot.callee = known != NULL ? known->serial : 0;
-    if (verify->spots.count >= EDGE_LIMIT) {
-        table_deinit(&verify->spots);
-        table_init(&verify->spots, sizeof spot, offsetof(struct spot, address));
-    }
-    *(struct spot *)table_row(&verify->spots, table_intern(&verify->spots, &spot)) = spot;
+    put_spot(verify, &spot);
     return known;
+}
+
+struct known *verify_named_callee(struct verify *verify, const struct caller *caller,
+                                  uint64_t now_ns) {
+    return caller->offset >= 0 ? callee_by_name(verify, caller, now_ns) : NULL;
 }
 
 struct known *verify_callee(struct verify *verify, const struct caller *caller, uint64_t now_ns) {
@@ -221,7 +255,39 @@ struct known *verify_callee(struct verify *verify, const struct caller *caller, 
         const struct named *named = table_row(&verify->named, id);
         return find_same(verify, named->address, named->serial, now_ns);
     }
-    return caller->offset >= 0 ? callee_by_name(verify, caller, now_ns) : NULL;
+    return verify_named_callee(verify, caller, now_ns);
+}
+
+/* `address` and `serial` are the caller's, which may have been forgotten. */
+static void note_named_call(struct verify *verify, uint64_t address, uint64_t serial,
+                            const struct named_call *call, uint64_t now_ns) {
+    const struct layout *layout = verify->runtime->layout;
+    struct known *callee = codes_find(verify->codes, call->code, now_ns);
+    struct known *caller =
+        call->code == address ? callee : find_same(verify, address, serial, now_ns);
+    if (callee == NULL || caller == NULL || caller->serial != serial) {
+        return;
+    }
+    uint32_t flags = code_fingerprint_u32(&callee->code, LAYOUT_AT(layout, code, flags));
+    if (witness_can_be(verify->runtime, flags, call->resumes)) {
+        note_calling(verify, caller, call->offset, callee);
+    }
+}
+
+void verify_learn(struct verify *verify, const struct caller *caller, uint64_t now_ns) {
+    struct named_call calls[NAMED_CALLS];
+    uint64_t address = caller->known->code.address.addr;
+    struct spot spot = {caller->known->serial, WITNESS_NOWHERE, 0, 0, now_ns};
+    uint32_t id = table_find(&verify->spots, &spot);
+    const struct spot *found = id != 0 ? table_row(&verify->spots, id) : NULL;
+    if (found != NULL && now_ns - found->asked_ns < LEARN_AGAIN_MS * NS_PER_MS) {
+        return;
+    }
+    put_spot(verify, &spot);
+    size_t count = witness_named_calls(verify->runtime, verify->codes, caller, now_ns, calls);
+    for (size_t i = 0; i < count; i++) {
+        note_named_call(verify, address, spot.caller, &calls[i], now_ns);
+    }
 }
 
 bool verify_is_alone(struct verify *verify, const struct caller *caller, uint64_t now_ns) {
@@ -232,28 +298,6 @@ bool verify_is_alone(struct verify *verify, const struct caller *caller, uint64_
 
 void verify_see(struct verify *verify, const struct call *call) {
     count_look(edge_of(verify, call), call->sight);
-}
-
-static void note_calling(struct verify *verify, const struct call *call, int64_t offset) {
-    struct callings key = {.callee = call->callee.known->serial};
-    if (verify->callings.count >= EDGE_LIMIT) {
-        table_deinit(&verify->callings);
-        table_init(&verify->callings, sizeof key, offsetof(struct callings, rows));
-    }
-    struct callings *callings = table_row(&verify->callings, table_intern(&verify->callings, &key));
-    struct known *caller = call->caller.known;
-    uint32_t line = codes_line(verify->codes, caller, offset);
-    for (size_t i = 0; i < callings->count && i < CALLINGS; i++) {
-        if (callings->rows[i].serial == caller->serial && callings->rows[i].line == line) {
-            return;
-        }
-    }
-    if (callings->count < CALLINGS) {
-        callings->rows[callings->count] =
-            (struct calling){caller->code.address.addr, caller->serial, offset, line,
-                             codes_frame(verify->codes, caller, offset)};
-    }
-    callings->count += callings->count <= CALLINGS;
 }
 
 const struct calling *verify_callings(const struct verify *verify, const struct known *callee,
@@ -302,7 +346,7 @@ enum verdict verify_call(struct verify *verify, const struct call *call, uint64_
     enum verdict verdict = judge(verify, edge, call, now_ns, offset_out);
     if (!edge->is_noted && (verdict == VERDICT_GOOD || verdict == VERDICT_MENDED)) {
         edge->is_noted = true;
-        note_calling(verify, call, *offset_out);
+        note_calling(verify, call->caller.known, *offset_out, call->callee.known);
     }
     return verdict;
 }

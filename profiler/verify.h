@@ -63,6 +63,11 @@ bool verify_is_proved(const struct verify *verify, const struct call *call);
  * before it could be read; NULL when that is not certain. The caller may be forgotten then. */
 struct known *verify_callee(struct verify *verify, const struct caller *caller, uint64_t now_ns);
 
+/* The same by names alone, which stay what they are for longer than what an instruction is
+ * specialised for. */
+struct known *verify_named_callee(struct verify *verify, const struct caller *caller,
+                                  uint64_t now_ns);
+
 /* Where a callee is known to be called from. What one line does is one calling: an `await` has the
  * callee above several of its instructions. */
 struct calling {
@@ -73,13 +78,18 @@ struct calling {
     struct frame_id frame;
 };
 enum { CALLINGS = 8 };
-/* All the calls of this callee that were found good so far, borrowed until the next verify_call;
+/* All the calls of this callee that are known so far, borrowed until the next verify_call or _learn;
  * `*count_out` is 0 when there are more than CALLINGS. */
 const struct calling *verify_callings(const struct verify *verify, const struct known *callee,
                                       size_t *count_out);
 
-/* Whether any call of this callee was found good so far. */
+/* Whether any call of this callee is known so far. */
 bool verify_has_callings(const struct verify *verify, const struct known *callee);
+
+/* Takes note of all that the caller's code calls by name, whether it has been seen calling or not: a
+ * callee that returns at once may never be seen together with its caller. Done once a minute for
+ * each caller. The caller may be forgotten then. */
+void verify_learn(struct verify *verify, const struct caller *caller, uint64_t now_ns);
 
 /* Whether the caller's instruction can have no callee right above it: a newest frame that was there
  * has returned, and its caller is what runs now. */

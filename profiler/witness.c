@@ -252,6 +252,13 @@ static uint32_t functions_mentioned(const struct hearing *hearing, uint64_t *cod
     return count;
 }
 
+bool witness_can_be(const struct runtime *runtime, uint32_t code_flags, bool is_resumed) {
+    if (callsite_can_prove(code_flags)) {
+        return !is_resumed;
+    }
+    return is_resumed || callsite_frames_making(runtime->layout->opcodes);
+}
+
 uint64_t witness_mentioned(struct runtime *runtime, struct codes *codes,
                            const struct caller *caller, uint64_t now_ns) {
     struct hearing hearing = {runtime, codes, caller, NULL, now_ns, false};
@@ -270,12 +277,51 @@ uint64_t witness_mentioned(struct runtime *runtime, struct codes *codes,
         }
         uint32_t flags =
             code_fingerprint_u32(&known->code, LAYOUT_AT(runtime->layout, code, flags));
-        if (found != 0 || callsite_can_prove(flags) != (role == MENTION_CALLS)) {
+        if (found != 0 || !witness_can_be(runtime, flags, role == MENTION_RESUMES)) {
             return 0;
         }
         found = functions[i];
     }
     return found;
+}
+
+/* The code of the only function that was mentioned; 0 if there is none, or another one too. */
+static uint64_t only_function(const struct mention_walk *walk, const struct names *names) {
+    uint64_t found = 0;
+    for (uint32_t i = 0; i < walk->count; i++) {
+        const struct mention *mention = &walk->mentions[i];
+        bool is_known = mention->is_global && mention->name < names->count;
+        uint64_t code = is_known ? names->rows[mention->name].code : 0;
+        if (found != 0 && code != 0 && code != found) {
+            return 0;
+        }
+        found = code != 0 ? code : found;
+    }
+    return found;
+}
+
+size_t witness_named_calls(struct runtime *runtime, struct codes *codes,
+                           const struct caller *caller, uint64_t now_ns, struct named_call *out) {
+    struct hearing hearing = {runtime, codes, caller, NULL, now_ns, false};
+    const uint8_t *code = bytecode_of(&hearing);
+    const struct names *names =
+        code != NULL ? codes_names(codes, caller->known, caller->globals, now_ns) : NULL;
+    struct instruction instruction;
+    enum mention_role role;
+    size_t count = 0;
+    if (names == NULL) {
+        return 0;
+    }
+    struct mention_walk walk =
+        mention_walk_begin(runtime->layout->opcodes, code, bytes_of(&hearing));
+    while (count < NAMED_CALLS && mention_walk_next(&walk, &instruction, &role)) {
+        uint64_t function = only_function(&walk, names);
+        if (function != 0 && (role == MENTION_CALLS || role == MENTION_RESUMES)) {
+            out[count++] =
+                (struct named_call){function, instruction.start, role == MENTION_RESUMES};
+        }
+    }
+    return count;
 }
 
 bool witness_is_alone(struct runtime *runtime, struct codes *codes, const struct caller *caller,

@@ -10,6 +10,7 @@
 #define PYROMETER_PROFILER_WITNESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "profiler/codes.h"
@@ -53,6 +54,22 @@ uint32_t witness_version(struct runtime *runtime, struct codes *codes, const str
  * instruction is a call or goes on with the generator of that code; else 0. */
 uint64_t witness_mentioned(struct runtime *runtime, struct codes *codes,
                            const struct caller *caller, uint64_t now_ns);
+
+/* Whether a frame of a code object with these co_flags can lie above an instruction that goes on
+ * with a generator (`is_resumed`), or else above one that calls. */
+bool witness_can_be(const struct runtime *runtime, uint32_t code_flags, bool is_resumed);
+
+/* A call by name. */
+struct named_call {
+    uint64_t code; /* address of the function's code object */
+    int64_t offset;
+    bool resumes; /* it goes on with a generator that has this code, else it calls the function */
+};
+enum { NAMED_CALLS = 64 };
+/* What the statements of the caller call where they mention one function and no other; at most
+ * NAMED_CALLS, their number. Whether a function is a generator's is left to who asks. */
+size_t witness_named_calls(struct runtime *runtime, struct codes *codes,
+                           const struct caller *caller, uint64_t now_ns, struct named_call *out);
 
 /* Whether the caller's instruction can have no callee right above it, or it has not come to one. */
 bool witness_is_alone(struct runtime *runtime, struct codes *codes, const struct caller *caller,

@@ -1,6 +1,7 @@
 #include "target-runtime/callsite.h"
 
 #include <stddef.h>
+#include <string.h>
 
 static uint32_t unit_at(const uint8_t *code, uint32_t offset) {
     return (uint32_t)(code[offset] | code[offset + 1] << 8);
@@ -56,6 +57,15 @@ struct callsite callsite_at(const struct opcode_table *table, const uint8_t *cod
 bool callsite_can_prove(uint32_t code_flags) {
     /* CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR, Include/cpython/code.h */
     return (code_flags & (0x20 | 0x80 | 0x200)) == 0;
+}
+
+bool callsite_frames_making(const struct opcode_table *table) {
+    for (size_t i = 0; i < sizeof table->rows / sizeof table->rows[0]; i++) {
+        if (table->rows[i].name != NULL && strcmp(table->rows[i].name, "RETURN_GENERATOR") == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 uint32_t callsite_of_callee(const struct opcode_table *table, const uint8_t *code, uint32_t bytes,

@@ -96,6 +96,11 @@ struct callsite callsite_at(const struct opcode_table *table, const uint8_t *cod
  * and is over (RETURN_GENERATOR); its frames are pushed by whoever resumes it, from anywhere. */
 bool callsite_can_prove(uint32_t code_flags);
 
+/* Whether the call of a generator's function pushes a frame, if only one that makes the object and
+ * is over: from 3.11 on, where the instruction for that is there (RETURN_GENERATOR,
+ * Python/bytecodes.c; up to 3.10 _PyEval_MakeFrameVector(), Python/ceval.c, makes it). */
+bool callsite_frames_making(const struct opcode_table *table);
+
 /* How many NAMED instructions of this code name `callee_version`, and in `out` the nearest: the
  * last one at or before `near_offset`, else the first one after it. That is where a caller stood
  * whose callee is known but whose own position was read a moment too late. 0, and a site of kind

@@ -371,6 +371,43 @@ static void vanished_callee_is_named_by_name(struct python *python) {
     bench_close(&bench);
 }
 
+/* Whether the call of a generator's function has a frame (RETURN_GENERATOR, 3.11-). */
+static bool frames_making(const struct layout *layout) {
+    return layout->frame_chain != FRAME_CHAIN_OBJECTS;
+}
+
+/* From 3.11 on the frame that makes a generator lies above the call; up to 3.10 there is none. */
+static void vanished_maker_is_named_by_name(struct python *python) {
+    struct bench bench;
+    bench_open(&bench, python);
+    python_set(python, bench.callee, LAYOUT_code_flags, 3 | FLAG_GENERATOR);
+    struct statement statement = make_statement(&bench);
+    struct caller caller = {find(&bench, statement.code), statement.call, statement.globals, 0, 0};
+    struct known *named = verify_named_callee(bench.verify, &caller, bench.now_ns);
+    assert_ptr_equal(named, frames_making(python->layout) ? find(&bench, bench.callee) : NULL);
+    bench_close(&bench);
+}
+
+/* What a code calls by name is known before it was seen. */
+static void calls_by_name_are_learned(struct python *python) {
+    struct bench bench;
+    size_t count;
+    bench_open(&bench, python);
+    struct statement statement = make_statement(&bench);
+    struct caller caller = {find(&bench, statement.code), statement.end, statement.globals, 0, 0};
+    const struct known *callee = find(&bench, bench.callee);
+    assert_false(verify_has_callings(bench.verify, callee));
+    for (int i = 0; i < 2; i++) {
+        verify_learn(bench.verify, &caller, bench.now_ns);
+        const struct calling *rows = verify_callings(bench.verify, callee, &count);
+        assert_int_equal(count, 1);
+        assert_int_equal(rows[0].code, statement.code);
+        assert_int_equal(rows[0].offset, statement.call);
+    }
+    assert_false(verify_has_callings(bench.verify, find(&bench, bench.other)));
+    bench_close(&bench);
+}
+
 /* ---- opcode and version are two writes ---- */
 
 /* Every second time that the bytecode is read it is another. */
@@ -585,6 +622,8 @@ int main(void) {
         SCENARIO(names_speak_against_another),
         SCENARIO(names_without_globals_prove_nothing),
         SCENARIO(vanished_callee_is_named_by_name),
+        SCENARIO(vanished_maker_is_named_by_name),
+        SCENARIO(calls_by_name_are_learned),
         SCENARIO_FOR(one_reading_proves_nothing, has_versions),
         SCENARIO(call_that_stands_still),
         SCENARIO(call_that_mostly_moves),
