@@ -78,7 +78,8 @@ struct calling {
     struct frame_id frame;
 };
 enum { CALLINGS = 8 };
-/* All the calls of this callee that are known so far, borrowed until the next verify_call or _learn;
+/* All the calls of this callee that are known so far, borrowed until the next verify_call or
+ * _learn;
  * `*count_out` is 0 when there are more than CALLINGS. */
 const struct calling *verify_callings(const struct verify *verify, const struct known *callee,
                                       size_t *count_out);
@@ -86,8 +87,8 @@ const struct calling *verify_callings(const struct verify *verify, const struct 
 /* Whether any call of this callee is known so far. */
 bool verify_has_callings(const struct verify *verify, const struct known *callee);
 
-/* Takes note of all that the caller's code calls by name, whether it has been seen calling or not: a
- * callee that returns at once may never be seen together with its caller. Done once a minute for
+/* Takes note of all that the caller's code calls by name, whether it has been seen calling or not:
+ * a callee that returns at once may never be seen together with its caller. Done once a minute for
  * each caller. The caller may be forgotten then. */
 void verify_learn(struct verify *verify, const struct caller *caller, uint64_t now_ns);
 

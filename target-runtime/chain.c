@@ -329,15 +329,20 @@ static bool is_known_bottom(const struct chains *chains, struct slot *slot, uint
 }
 
 /* A frame that was left while we looked may have no caller any more, and looks like the oldest one
- * then. Which is the oldest frame hardly ever changes: another one must have stood still, and in
- * more than one look, for a frame may come and go at the beat of ours. */
+ * then. Which is the oldest frame hardly ever changes: another one must have stood still, in more
+ * than one look, for a frame may come and go at the beat of ours, and the old one must not have
+ * been seen meanwhile, unless there are several. What one look sees again and again counts once. */
 static bool is_bottom(const struct chains *chains, struct slot *slot,
                       const struct raw_frame *oldest) {
     if (is_known_bottom(chains, slot, oldest->at)) {
+        bool may_take_turns =
+            chains->has_greenlets || chains->layout->frame_chain == FRAME_CHAIN_OBJECTS;
+        slot->bottom_votes = may_take_turns ? slot->bottom_votes : 0;
         return true;
     }
     slot->bottom_votes = oldest->at == slot->next_bottom ? slot->bottom_votes : 0;
-    slot->bottom_votes += oldest->is_alive;
+    slot->bottom_votes += oldest->is_alive && !slot->has_voted;
+    slot->has_voted |= oldest->is_alive && !chains->has_greenlets;
     slot->next_bottom = oldest->at;
     slot->doubts = DOUBT_LOOKS;
     slot->doubt_depth = 0;
@@ -430,6 +435,7 @@ void chain_read(struct chains *chains, struct slot *slot, struct view fields,
     if (!slot->copies.has_frames) {
         fields.bytes = chain_fetch(chains, slot, status_out);
     }
+    slot->has_voted = false;
     for (int tries = 0; fields.bytes != NULL; tries++) {
         if (follow_copy(chains, slot, &fields, raw, status_out) || tries == TORN_RETRIES ||
             *status_out != STATUS_OK) {

@@ -57,7 +57,8 @@ struct slot {
     uint64_t bottom; /* address of the oldest frame, once that was certain; */
     uint64_t bottoms[BOTTOMS]; /* and of those of other greenlets, by their addresses */
     uint64_t next_bottom;      /* what it may be instead */
-    uint32_t bottom_votes;     /* looks in which that stood still */
+    uint32_t bottom_votes;     /* looks in which that stood still, */
+    bool has_voted;            /* this one among them */
     /* What the last look that read it has found, and the thread after it. Where that look read
      * everybody, its frames stay where they are until another one does. */
     struct raw_thread raw;

@@ -331,6 +331,32 @@ static void chain_that_ends_too_soon(struct python *python) {
     watcher_close(&watcher);
 }
 
+/* An entry frame that is half made leads nowhere, as the oldest one does. However often that is
+ * seen: while the true root is seen in between, there is no other. */
+static void chain_that_ends_too_soon_now_and_then(struct python *python) {
+    struct watcher watcher;
+    struct python_thread thread;
+    watcher_open(&watcher, python);
+    watcher_start_at(&watcher, &thread, 3);
+    size_t entry = thread.count;
+    python_enter(python, &thread);
+    python_call(python, &thread, python_function(python, "callback"), 4);
+    watcher_look_often(&watcher, 3);
+    bool has_entries = python->layout->entry_frames == ENTRY_FRAMES_OWNER;
+    for (int i = 0; i < 12 && has_entries; i++) {
+        uint64_t link = python_get(python, thread.frames[entry].address, link_field(python));
+        python_set(python, thread.frames[entry].address, link_field(python), 0);
+        watcher_look(&watcher);
+        const struct raw_thread *raw = watcher_find(&watcher, &thread);
+        assert_true(raw->is_cut || !raw->is_complete);
+        python_set(python, thread.frames[entry].address, link_field(python), link);
+        watcher_look(&watcher);
+        watcher_expect(&watcher, &thread);
+    }
+    python_thread_free(&thread);
+    watcher_close(&watcher);
+}
+
 /* A greenlet that gives way has taken the entry frame from below its oldest frame, which has a
  * frame object then; and the chain of one that goes on ends in an entry frame that leads nowhere.
  */
@@ -513,6 +539,7 @@ int main(void) {
         SCENARIO(chain_into_nowhere),
         SCENARIO(chain_in_a_circle),
         SCENARIO(chain_that_ends_too_soon),
+        SCENARIO(chain_that_ends_too_soon_now_and_then),
         SCENARIO(chain_of_a_greenlet),
         SCENARIO(chain_that_ends_in_a_generator),
         SCENARIO(chain_that_breaks_at_its_head),
