@@ -140,24 +140,35 @@ static void foresee_visits(const struct chains *chains, struct slot *slot, size_
     }
 }
 
-/* The copy of a frame: that of the oldest one, or as foreseen, or read now. */
+/* Where the copy of a frame came from. */
+enum origin {
+    ORIGIN_FRAMES, /* foreseen, or read now */
+    ORIGIN_ROOT,   /* that of the oldest one, which needs no foreseeing */
+    ORIGIN_HEADS,  /* beside the pointers to the newest frame, on the C stack */
+};
+
 static const uint8_t *view_frame(struct chains *chains, struct slot *slot, uint64_t at,
-                                 bool *is_beside_heads_out, enum status *status_out) {
+                                 enum origin *origin_out, enum status *status_out) {
     const struct stretch *fields = &chains->frame_fields;
+    struct snapshot *snapshot = &chains->snapshot;
     struct remote from = remote_at((struct remote){at}, fields->at);
-    *is_beside_heads_out = false;
     if (slot->copies.has_root && at == slot->copies.root_at) {
-        const uint8_t *root = view_copy(&chains->snapshot, slot->copies.root);
+        const uint8_t *root = view_copy(snapshot, slot->copies.root);
+        *origin_out = ORIGIN_ROOT;
         if (root != NULL) {
             return root;
         }
     }
-    const uint8_t *bytes =
-        snapshot_view(&chains->snapshot, &slot->copies.heads, from, fields->bytes);
-    *is_beside_heads_out = bytes != NULL;
-    return bytes != NULL ? bytes
-                         : snapshot_view_or_read(&chains->snapshot, &slot->copies.frames, from,
-                                                 fields->bytes, status_out);
+    *origin_out = ORIGIN_HEADS;
+    const uint8_t *bytes = slot->copies.heads.count > 0
+                               ? snapshot_view(snapshot, &slot->copies.heads, from, fields->bytes)
+                               : NULL;
+    if (bytes == NULL) {
+        *origin_out = ORIGIN_FRAMES;
+        bytes =
+            snapshot_view_or_read(snapshot, &slot->copies.frames, from, fields->bytes, status_out);
+    }
+    return bytes;
 }
 
 /* Frames consist of words: what points elsewhere is none. */
@@ -168,21 +179,22 @@ static bool is_aligned(uint64_t at) {
 /* One frame further down; false when it cannot be read. */
 static bool descend(struct chains *chains, struct slot *slot, struct descent *descent, size_t first,
                     enum status *status_out) {
-    bool is_beside_heads = false;
-    struct view view = {is_aligned(descent->at)
-                            ? view_frame(chains, slot, descent->at, &is_beside_heads, status_out)
-                            : NULL,
-                        chains->frame_fields.at};
+    enum origin origin = ORIGIN_FRAMES;
+    struct view view = {
+        is_aligned(descent->at) ? view_frame(chains, slot, descent->at, &origin, status_out) : NULL,
+        chains->frame_fields.at};
     if (view.bytes == NULL) {
         return take_detour(chains, slot, first, descent->from, descent->at, descent);
     }
     uint64_t link;
     struct raw_frame frame = frame_decode(chains->layout, &view, &link);
     enum frame_class class = frame_class_of(chains->layout, &view, &descent->may_end);
-    if (is_beside_heads && class == CLASS_PYTHON) { /* on the C stack there is none */
+    if (origin == ORIGIN_HEADS && class == CLASS_PYTHON) { /* on the C stack there is none */
         return take_detour(chains, slot, first, descent->from, descent->at, descent);
     }
-    note_visit(chains, descent->at + chains->frame_fields.at, class != CLASS_PYTHON);
+    if (origin != ORIGIN_ROOT) {
+        note_visit(chains, descent->at + chains->frame_fields.at, class != CLASS_PYTHON);
+    }
     bool is_greenlets = class == CLASS_PYTHON && descent->may_end &&
                         chains->layout->entry_frames == ENTRY_FRAMES_OWNER;
     chains->has_wondered |= is_greenlets && link == 0;
