@@ -1,6 +1,7 @@
 #include "exporters/by_process.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "exporters/threads.h"
 #include "profiler/base/arena.h"
@@ -93,6 +94,7 @@ static enum status copy_all(struct split *split) {
     trace_copy_tables(split->into, split->from);
     split->into->health = split->from->health;
     split->into->weight_ns_squares = split->from->weight_ns_squares;
+    memcpy(split->into->state_ns, split->from->state_ns, sizeof split->into->state_ns);
     copy_tallies(split);
     for (uint32_t id = 1; split->from->timeline && id <= split->from->threads.count && !status;
          id++) {

@@ -1,6 +1,7 @@
 #include "exporters/merge.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "profiler/base/arena.h"
 
@@ -113,6 +114,7 @@ enum status merge_base(struct trace *both, const struct trace *trace, struct err
     }
     both->run = trace->run;
     both->health = trace->health;
+    memcpy(both->state_ns, trace->state_ns, sizeof both->state_ns);
     add_all(both, trace, 0);
     if (trace->base) {
         add_all(both, trace->base, OF_BASE);
