@@ -16,7 +16,7 @@ enum {
     AWAKE_US = 250,   /* so long whoever was found awake is believed to be, and no question asked */
     MUTE_MS = 100,    /* so long nobody asks where there was no answer */
     LAG_MORE_MS = 1,  /* than a tick of the kernel's scheduler: by so much an account lags behind */
-    FILES_OF_A_TASK = 2,
+    FILES_OF_A_TASK = 3,
     KEPT_MAX = 4096,
 };
 
@@ -136,7 +136,11 @@ static bool is_on_cpu(struct doer *doer, uint64_t elapsed_ns) {
     return is_covered;
 }
 
+/* On what it sleeps; or where that is not told, by what it says itself. */
 static bool waits_for_gil(const struct task_state *state, const struct raw_thread *thread) {
+    if (state->wait[0] != '\0') {
+        return thread->wants_gil;
+    }
     return thread->gil_lock.addr != 0 && state->futex >= thread->gil_lock.addr &&
            state->futex - thread->gil_lock.addr < GIL_LOCK_BYTES;
 }

@@ -10,7 +10,7 @@
 enum { TEXT_BYTES = 512, NOT_OPEN = -1 };
 
 struct task task_of(pid_t pid, pid_t tid, bool is_kept) {
-    return (struct task){pid, tid, NOT_OPEN, NOT_OPEN, true, is_kept};
+    return (struct task){pid, tid, NOT_OPEN, NOT_OPEN, NOT_OPEN, true, is_kept};
 }
 
 static void close_file(int *fd) {
@@ -25,6 +25,7 @@ void task_close(struct task *task) {
         return;
     }
     close_file(&task->state_fd);
+    close_file(&task->wait_fd);
     close_file(&task->schedule_fd);
 }
 
@@ -73,6 +74,14 @@ static bool parse_stat(const char *text, struct task_state *out) {
     return true;
 }
 
+/* A name, or "0" where there is none or it is not for us: fs/proc/base.c, proc_pid_wchan(). */
+static void read_wait(struct task *task, struct task_state *out) {
+    char text[TEXT_BYTES];
+    if (read_text(task, &task->wait_fd, "wchan", text) && strcmp(text, "0") != 0) {
+        snprintf(out->wait, sizeof out->wait, "%.*s", TASK_WAIT_BYTES - 1, text);
+    }
+}
+
 bool task_read_state(struct task *task, struct task_state *out) {
     char text[TEXT_BYTES];
     if (task->has_syscall) {
@@ -82,7 +91,13 @@ bool task_read_state(struct task *task, struct task_state *out) {
         close_file(&task->state_fd);
         task->has_syscall = false;
     }
-    return read_text(task, &task->state_fd, "stat", text) && parse_stat(text, out);
+    if (!read_text(task, &task->state_fd, "stat", text) || !parse_stat(text, out)) {
+        return false;
+    }
+    if (out->is_asleep) {
+        read_wait(task, out);
+    }
+    return true;
 }
 
 bool task_read_times(struct task *task, struct task_times *out) {

@@ -2,8 +2,13 @@
 """What threads wait for in the kernel: dump, recordings and the table against the program's threads."""
 
 import json
+import os
+import re
+from pathlib import Path
 
-from harness import case, expect, expect_equal, main, three
+from harness import (
+    NEW_PIDS, Skip, case, children_of, expect, expect_equal, main, need_pid_namespaces, need_root, newest,
+    private_mounts, three)
 
 WAITS = {
     "sleeps": "sleeps",
@@ -14,11 +19,17 @@ WAITS = {
     "waits for a child": "child",
 }
 
+# In these they do.
+FUNCTIONS = ("hrtimer_nanosleep", "futex_", "poll_schedule_timeout", "unix_stream_", "(?:anon_)?pipe_", "do_wait")
 
-def doings_of(work, target):
+# Nothing is in the files whose names follow, up to "--"; what comes then is executed.
+EMPTIED = 'while [ "$1" != -- ]; do mount --bind /dev/null "$1" || exit 99; shift; done; shift; exec "$@"'
+
+
+def doings_of(work, pid, **options):
     """{thread: what dump says that it does}, once all wait."""
     for _ in range(100):
-        dumped = json.loads(work.pyrometer("dump", "--json", target.pid).out)
+        dumped = json.loads(work.pyrometer("dump", "--json", pid, **options).out)
         doings = {thread["name"]: thread["doing"] for thread in dumped["threads"]}
         if all(any(doing in WAITS for doing in doings.get(name, ())) for name in WAITS):
             break
@@ -27,17 +38,55 @@ def doings_of(work, target):
 
 @case(over=three)
 def dump_says_what_threads_wait_for(work, interpreter):
-    doings = doings_of(work, work.target(interpreter, "kernelwaits.py"))
+    expect_doings(doings_of(work, work.target(interpreter, "kernelwaits.py").pid))
+
+
+def expect_doings(doings):
     for name in WAITS:
         expect_equal([doing for doing in doings[name] if doing in WAITS], [name], f"{name}: {doings}")
 
 
 @case(over=three)
 def samples_say_what_threads_wait_for(work, interpreter):
+    expect_waits(work, work.target(interpreter, "kernelwaits.py").pid)
+
+
+@case(over=three)
+def threads_of_another_pid_and_mount_namespace(work, interpreter):
+    """They have other ids there, by which nothing must be asked here."""
+    need_pid_namespaces()
+    unshare = work.target_of([*NEW_PIDS, *work.command(interpreter, "kernelwaits.py")])
+    [pid] = children_of(unshare.pid)
+    for space in ("pid", "mnt"):
+        expect(os.readlink(f"/proc/{pid}/ns/{space}") != os.readlink(f"/proc/self/ns/{space}"), f"the same {space}")
+    expect_doings(doings_of(work, pid))
+    expect_waits(work, pid)
+
+
+@case(over=newest)
+def where_system_calls_are_not_told(work, interpreter):
+    """By the kernel's functions."""
+    need_root()
     target = work.target(interpreter, "kernelwaits.py")
-    doings_of(work, target)
+    doings_of(work, target.pid)  # all are there
+    threads = sorted(Path(f"/proc/{target.pid}/task").iterdir())
+    places = " ".join((thread / "wchan").read_text() for thread in threads)
+    if not all(re.search(rf"\b{function}", places) for function in FUNCTIONS):
+        raise Skip(f"not the functions that Linux has waited in so far: {places}")
+    prefix = [*private_mounts(), "sh", "-c", EMPTIED, "sh", *[f"{thread}/syscall" for thread in threads], "--"]
+    if work.profiler_of([*prefix, "true"]).finish().status == 99:
+        raise Skip("cannot mount here")
+    told = work.profiler_of([*prefix, "cat", *[f"{thread}/syscall" for thread in threads]]).finish()
+    expect_equal(told.out, b"", "system calls told")
+    expect_doings(doings_of(work, target.pid, prefix=prefix))
+    expect_waits(work, target.pid, prefix=prefix)
+
+
+def expect_waits(work, pid, **options):
+    """The same of samples, whose time is counted."""
+    doings_of(work, pid, **options)
     recording, table, lines = (work.out / name for name in ("k.pyro", "k.txt", "k.jsonl"))
-    work.profile("attach", target.pid, "-d", "1", "-o", recording)
+    work.profile("attach", pid, "-d", "1", "-o", recording, **options)
     work.pyrometer("replay", recording, "-o", table, "-o", lines)
     rows = [json.loads(line) for line in lines.read_text().splitlines()]
     found = {}
