@@ -196,7 +196,7 @@ const struct option_row option_rows[] = {
     {'a', "all-threads", NULL, VERBS_ANY, "every thread (the default)", .set = NULL},
     {'s', "subprocesses", NULL, VERBS_LIVE | VERB_DUMP, "the processes below it as well",
      FLAG(follows)},
-    {'n', "native", NULL, VERBS_SAMPLING | VERB_DUMP,
+    {'n', "native", NULL, VERBS_LIVE | VERB_DUMP,
      "frames of C, C++, Rust too: a thread that runs is stopped for moments", FLAG(is_native)},
     {0, "blocking", NULL, VERBS_LIVE | VERB_DUMP,
      "stop the process for every look: exact stacks, and it runs slower", FLAG(is_blocking)},
@@ -503,11 +503,9 @@ static enum status parse_verb(struct options *out, enum verb verb, int argc, cha
     if (status == STATUS_OK) {
         status = take_rest(&draft, verb, argc, argv, error);
     }
-    if (status == STATUS_OK && out->is_native && (out->is_blocking || draft.is_live)) {
+    if (status == STATUS_OK && out->is_native && out->is_blocking) {
         return error_set(error, STATUS_USAGE,
-                         out->is_blocking
-                             ? "--native stacks are exact already; leave --blocking out"
-                             : "--live does not show native stacks; leave --native out");
+                         "--native stacks are exact already; leave --blocking out");
     }
     if (status == STATUS_OK && out->is_native && out->has_locals) {
         return error_set(error, STATUS_USAGE,

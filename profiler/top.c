@@ -226,6 +226,7 @@ static enum status sample(struct live_view *live, enum sampler_end *end_out, str
         .mode = &modes[0], /* the viewer chooses among all samples */
         .filter = options->filter,
         .is_blocking = options->is_blocking,
+        .is_native = options->is_native,
         .hides_collector = options->hides_collector,
         .by_task = options->is_async_aware,
         .calls_roll = options->is_async_aware,

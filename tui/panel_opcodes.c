@@ -116,7 +116,9 @@ static void draw_spots(struct view *view, const struct spots *spots, struct grid
     }
     if (spots->count == 0) {
         grid_print(grid, 2, 1, grid->columns, STYLE_DIM,
-                   "Its bytecode is not known yet: it is read when the function runs.");
+                   trace_function(view->trace, view->function)->is_native != 0
+                       ? "It is machine code."
+                       : "Its bytecode is not known yet: it is read when the function runs.");
     }
 }
 

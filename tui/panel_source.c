@@ -219,7 +219,9 @@ static void draw_title(const struct view *view, const struct source *source, str
     struct buffer text = {0};
     buffer_printf(&text, "%s: %s%s", trace_string(view->trace, function->file),
                   trace_string(view->trace, function->name),
-                  source->has_text ? "" : " (its source cannot be read)");
+                  source->has_text           ? ""
+                  : function->is_native != 0 ? " (machine code)"
+                                             : " (its source cannot be read)");
     grid_fill(grid, 0, 0, grid->columns, STYLE_TITLE);
     grid_print(grid, 0, 0, grid->columns, STYLE_TITLE, "  SELF  TOTAL            LINE");
     grid_print_shortened(grid, 0, TEXT_AT, grid->columns - TEXT_AT, STYLE_TITLE, text.data);

@@ -154,7 +154,8 @@ static bool take_wishes(struct viewer *viewer) {
         viewer->plan.want_stacks_by_task(viewer->plan.context);
     }
     struct string_id file = {0};
-    if (view->wants_source && view->function.id != 0) {
+    if (view->wants_source && view->function.id != 0 &&
+        trace_function(trace, view->function)->is_native == 0) {
         file = trace_function(trace, view->function)->file;
     }
     view->wants_opcodes = false;

@@ -734,6 +734,35 @@ def who_holds_the_gil_and_who_waits(work, interpreter):
     terminal.wait_for_text("WAITS FOR", gone="alone")
 
 
+def deflates(lines):
+    """Whether its calls have most of the time, and what they call leads."""
+    totals = [re.match(r"\s*[\d.]+%.* ([\d.]+)% +deflate +libz", line) for line in lines[FIRST_ROW:]]
+    return any(row and float(row[1]) > 80 for row in totals) and "libz" in lines[FIRST_ROW]
+
+
+def calls(lines, *names):
+    """Whether each of these is on the tree, below the one before."""
+    rows = [re.match(r".*?%.*?%( +)\S (\S+)", line) for line in lines[FIRST_ROW:]]
+    depths = [len(row[1]) for name in names for row in rows if row and row[2] == name]
+    return len(depths) == len(names) and sorted(set(depths)) == depths
+
+
+@case(over=three)
+def machine_code_too(work, interpreter):
+    """Of a library, beneath the Python function that calls it; it has no source here."""
+    terminal = top(work, work.target(interpreter, "native.py", "zlib"), "--native", size=SIZES[1])
+    terminal.wait_for(deflates, "deflate() of libz")
+    terminal.press("Enter")
+    terminal.wait_for_text("(machine code)")
+    terminal.press("o")
+    terminal.wait_for_text("It is machine code.")
+    terminal.press("c")
+    terminal.wait_for(lambda lines: calls(lines, "compress_much", "deflate"), "compress_much() to call deflate()")
+    terminal.press("q")
+    terminal.wait_for_the_end(0)
+    terminal.wait_for_text("stopped it for")
+
+
 def row_of(lines, task):
     """What is told of a task: (state, what it awaits), once it is."""
     row = next((re.search(rf" (\w+) +{task} +(\S.*)$", line.rstrip()) for line in lines if f" {task} " in line), None)

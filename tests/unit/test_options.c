@@ -243,8 +243,9 @@ static void test_top(void **state) {
     assert_string_equal(options.command[0], "python3");
     assert_string_equal(options.command[2], "12");
     options_free(&options);
-    parse(&options, &line, "attach --live -p 123");
+    parse(&options, &line, "attach --live -n -p 123");
     assert_int_equal(options.verb, VERB_TOP);
+    assert_true(options.is_native);
     assert_int_equal(options.pid, 123);
     options_free(&options);
 }
@@ -264,7 +265,7 @@ static void test_errors(void **state) {
     expect_usage("top -o x.html 12", "-o");
     expect_usage("attach --live -o x.html 12", "--live");
     expect_usage("attach --live --flamegraph 12", "--live");
-    expect_usage("attach --live --native 12", "--live");
+    expect_usage("top --native --blocking 12", "--blocking");
     expect_usage("attach --native --blocking 12", "--blocking");
     expect_usage("dump --blocking -n 12", "--blocking");
     expect_usage("dump --locals -n 12", "--locals");

@@ -204,6 +204,22 @@ static void test_source_follows_the_function(void **state) {
     scene_close(&scene);
 }
 
+static void test_machine_code_has_neither_source_nor_bytecode(void **state) {
+    (void)state;
+    struct scene scene;
+    scene_open(&scene, &glyphs_unicode);
+    scene.view.function = scene_function(&scene.trace, "Server.handle");
+    struct trace_function *row = table_row(&scene.trace.functions, scene.view.function.id);
+    row->is_native = 1;
+    scene_press(&scene.view, "v");
+    scene_assert_shows(&scene.view, "(machine code)", true);
+    scene_assert_shows(&scene.view, "cannot be read", false);
+    scene_press(&scene.view, "o");
+    scene_assert_shows(&scene.view, "It is machine code.", true);
+    scene_assert_shows(&scene.view, "not known yet", false);
+    scene_close(&scene);
+}
+
 static void test_unknown_states_are_told(void **state) {
     (void)state;
     struct scene scene;
@@ -347,6 +363,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_panels_of_nothing),
         cmocka_unit_test(test_panels_in_ascii),
         cmocka_unit_test(test_source_follows_the_function),
+        cmocka_unit_test(test_machine_code_has_neither_source_nor_bytecode),
         cmocka_unit_test(test_unknown_states_are_told),
         cmocka_unit_test(test_tasks_are_asked_for),
         cmocka_unit_test(test_tasks_say_what_they_wait_for),
