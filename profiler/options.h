@@ -1,5 +1,5 @@
-/* The command line. Every option is a row in options.c: its name, argument, help, the verbs that
- * take it, and what it sets; parsing, --help (help.c) and the errors follow from the rows. */
+/* The command line. Every option is a row in option_rows.c: its name, argument, help, the verbs
+ * that take it, and what it sets; parsing, --help (help.c) and the errors follow from the rows. */
 #ifndef PYROMETER_PROFILER_OPTIONS_H
 #define PYROMETER_PROFILER_OPTIONS_H
 

@@ -1,7 +1,7 @@
 /* What the program can be asked to do: the first word of its command line.
  *
  * To add one: a bit, a row in verb.c, and what it does in main.c; the options that it takes name
- * it in the rows of options.c. */
+ * it in the rows of option_rows.c. */
 #ifndef PYROMETER_PROFILER_VERB_H
 #define PYROMETER_PROFILER_VERB_H
 
