@@ -304,12 +304,12 @@ static struct resolved join(struct moment *moment, const struct raw_thread *thre
     size_t count = thread->frame_count;
     for (size_t i = merge(moment, thread); i-- > 0;) {
         const struct merge_item *item = &native->items[i];
-        size_t depth = count - 1 - item->index;
-        struct stack_id below = depth > 0 ? steps[depth - 1] : (struct stack_id){0};
+        size_t depth = count - 1 - item->index; /* of a Python frame */
         switch (item->kind) {
         case MERGE_PYTHON:
             /* The newest one may say more than when it was put there. */
-            put_python(native, &joined, depth + 1 == count ? python->stack : steps[depth], below);
+            put_python(native, &joined, depth + 1 == count ? python->stack : steps[depth],
+                       depth > 0 ? steps[depth - 1] : (struct stack_id){0});
             break;
         case MERGE_NATIVE:
             put_frame(native, &joined,
