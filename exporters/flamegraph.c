@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "exporters/buckets.h"
+#include "exporters/by_process.h"
 #include "exporters/excerpt.h"
 #include "exporters/exporter.h"
 #include "exporters/merge.h"
@@ -288,8 +289,14 @@ static const struct page page = {
     .write_data = write_data,
 };
 
-static enum status write_flamegraph(const struct trace *trace, FILE *out, struct error *error) {
+static enum status write_page(const struct trace *trace, FILE *out, struct error *error) {
     return page_write(&page, trace, out, error);
+}
+
+/* A comparison has no level for the process: other runs have other pids, and nothing would be the
+ * same stack as before. */
+static enum status write_flamegraph(const struct trace *trace, FILE *out, struct error *error) {
+    return trace->base ? write_page(trace, out, error) : by_process(trace, write_page, out, error);
 }
 
 static const char *const extensions[] = {".html", NULL};

@@ -28,6 +28,7 @@ export function readStacks(json) {
     for (let node = leaf; node; node = nodes.parent[node - 1]) stack.unshift(frameOf(nodes.frame[node - 1]));
     return { stack, samples: selves.samples[i], time: selves.weight_ns[i],
       thread: json.strings[threads.name[selves.thread[i] - 1]], tid: threads.tid[selves.thread[i] - 1],
+      pid: threads.pid[selves.thread[i] - 1],
       isBase: !!json.base && selves.thread[i] > json.base.threads_after };
   });
 }

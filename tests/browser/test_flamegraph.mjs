@@ -77,6 +77,18 @@ test("it asks for nothing, and nothing goes wrong", async () => {
   expectEqual(complaints, [], "complaints");
 });
 
+test("two processes: each is a level, with its share", async () => {
+  const of = (pid) => sum(stacks.filter(({ pid: its }) => its === pid));
+  const levels = await page.evaluate(() => window.pyrometer.children(0).map((id) => window.pyrometer.node(id)));
+  const wanted = [["process python3 <&>; (4242)", of(4242)], ["process worker <2> (4300)", of(4300)]];
+  expectEqual(levels.map(({ name, total }) => [name, total]), wanted, "below all");
+  expect(wanted.every(([, time]) => time > 0), "a process without time");
+  for (const [name, time] of wanted) {
+    const row = (await page.evaluate(() => window.pyrometer.table())).find((one) => one.name === name);
+    expectEqual([row.self, row.total], [0, time], `${name} in the table`);
+  }
+});
+
 test("it could not ask for anything if it wanted to", async () => {
   const other = await openGraph(context, fixed);
   const blocked = await other.page.evaluate(() => new Promise((resolve) => {
@@ -196,13 +208,13 @@ test("search: keys go to it, through the matches, and out", async () => {
 });
 
 test("zoom by click, and out again", async () => {
-  const id = await find("fib", 3);
+  const id = await find("fib", 4);
   await clickNode(id);
   expectEqual((await state()).zoomed, id, "zoomed");
   const { width } = await canvas();
   expectEqual((await rect(id)).width, width, "width of the frame");
   expectEqual((await rect((await node(id)).parent)).width, width, "width of the one above, which stays");
-  const sibling = await find("helper", 3);
+  const sibling = await find("helper", 4);
   expectEqual(await rect(sibling), null, "a frame beside");
   const child = (await page.evaluate((which) => window.pyrometer.children(which), id))[0];
   const share = (await node(child)).total / (await node(id)).total;
@@ -216,7 +228,7 @@ test("zoom by click, and out again", async () => {
 test("zoom slides when that is wanted, to the same place", async () => {
   await page.emulateMedia({ reducedMotion: "no-preference" });
   const { width } = await canvas();
-  const id = await find("fib", 3);
+  const id = await find("fib", 4);
   await clickNode(id);
   const [from, to] = (await state()).range;
   expectEqual(to - from, (await node(id)).total, "range, from the start of the slide");
@@ -229,7 +241,7 @@ test("zoom slides when that is wanted, to the same place", async () => {
 test("another tree in the middle of a slide is shown whole", async () => {
   await page.emulateMedia({ reducedMotion: "no-preference" });
   const { width } = await canvas();
-  const id = await find("fib", 3);
+  const id = await find("fib", 4);
   await page.evaluate((at) => { // both in one go, so that the slide has only begun
     const target = document.getElementById("canvas"), where = { clientX: at.x + 9, clientY: at.y + 9, bubbles: true };
     target.dispatchEvent(new PointerEvent("pointerdown", where));
@@ -246,9 +258,9 @@ test("another tree in the middle of a slide is shown whole", async () => {
 test("zoom by keys, and the selection is told", async () => {
   await page.locator("#canvas").focus();
   await page.keyboard.press("Escape");
-  for (const key of ["ArrowDown", "ArrowDown", "ArrowDown"]) await page.keyboard.press(key);
+  for (let i = 0; i < 4; i++) await page.keyboard.press("ArrowDown");
   const { selected } = await state();
-  expectEqual([(await node(selected)).name, (await node(selected)).depth], ["Application.run", 2], "three times down");
+  expectEqual([(await node(selected)).name, (await node(selected)).depth], ["Application.run", 3], "four times down");
   const detail = await text("#detail");
   const { total } = await node(selected);
   expect(detail.includes("Application.run") && detail.includes("/srv/app/main.py:20")
@@ -259,7 +271,7 @@ test("zoom by keys, and the selection is told", async () => {
   await page.keyboard.press("0");
   await page.keyboard.press("ArrowRight");
   const beside = (await state()).selected;
-  expectEqual([(await node(beside)).depth, (await node(beside)).parent], [2, (await node(selected)).parent], "right");
+  expectEqual([(await node(beside)).depth, (await node(beside)).parent], [3, (await node(selected)).parent], "right");
   await page.keyboard.press("ArrowLeft");
   expectEqual((await state()).selected, selected, "left");
   await page.keyboard.press("ArrowUp");
@@ -267,9 +279,9 @@ test("zoom by keys, and the selection is told", async () => {
 });
 
 test("the tooltip: total, samples, self, share of the zoomed view", async () => {
-  const run = await find("Application.run", 2);
+  const run = await find("Application.run", 3);
   await clickNode(run);
-  const id = await find("fib", 3);
+  const id = await find("fib", 4);
   const at = await rect(id);
   await page.mouse.move(at.x + 20, at.y + 8);
   const [fib, above, tip] = [await node(id), await node(run), await text("#tip")];
@@ -362,7 +374,7 @@ test("tasks: one is chosen, in the address too, and works with a search", async 
 });
 
 test("the menu: merged calls, merged callers, stacks left out", async () => {
-  const pick = async (item, name = "fib", depth = 3) => {
+  const pick = async (item, name = "fib", depth = 4) => {
     await clickNode(await find(name, depth), { button: "right" });
     await page.locator("#menu button", { hasText: item }).click();
   };
@@ -379,7 +391,7 @@ test("the menu: merged calls, merged callers, stacks left out", async () => {
   await page.goBack();
   await page.goBack();
   expectEqual([(await state()).focus, (await state()).invert], [0, false], "back");
-  await pick("Leave out", "Application.run", 2);
+  await pick("Leave out", "Application.run", 3);
   const withRun = sum(having(({ name }) => name === "Application.run"));
   expectEqual((await state()).total, sum(stacks) - withRun, "without, and without what it calls");
   await page.locator("#trail .chip").click();
@@ -411,7 +423,7 @@ test("the address keeps the view over a reload, and back undoes a zoom", async (
   const before = await entries();
   await search("helper");
   expectEqual(await entries(), before, "history entries after a search");
-  const id = await find("Application.run", 2);
+  const id = await find("Application.run", 3);
   await clickNode(id);
   expectEqual(await entries(), before + 1, "history entries after a zoom");
   const left = await state();

@@ -57,7 +57,8 @@ test("a click on a caller goes to it; back, and from the address", async () => {
   const id = 2; // the first caller: 1 is the function itself
   const at = await page.evaluate((which) => window.pyrometer.callerRect(which), id);
   await page.mouse.click(at.x + at.width / 2, at.y + at.height / 2);
-  expectEqual([await focusName(), await callers()], ["<module>", []], "the caller, which has none");
+  expectEqual([await focusName(), await callers()], ["<module>", beside("<module>", -1)],
+    "the caller, and the processes that it is of");
   await page.goBack();
   expectEqual(await focusName(), "Application.run", "back");
   await page.reload();

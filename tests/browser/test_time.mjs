@@ -13,15 +13,16 @@ let fixed, html, runs, end, context, page, complaints, requests; // made by the 
 
 // --- The order of samples, from speedscope's file ----------------------------------------------
 
-/** What ran when: thread, from, to (ns), and the stack as functions, root first. */
+/** What ran when: thread, from, to (ns), and the stack as functions, root first, below its process. */
 function readRuns(file) {
   const { shared, profiles } = JSON.parse(readFileSync(file, "utf8"));
   return profiles.flatMap(({ name, samples, weights }) => {
+    const [, process, thread] = /^(process .* \(\d+\)) thread (.*) \(\d+\)$/s.exec(name);
     let at = 0;
     return samples.map((stack, i) => ({
-      thread: /thread (.*) \(\d+\)$/s.exec(name)[1], from: at, to: (at += weights[i]),
-      stack: stack.map((fn) => ({ fn, name: shared.frames[fn].name })),
-    })).filter((run) => run.stack.length);
+      thread, from: at, to: (at += weights[i]), isSample: stack.length > 0,
+      stack: [{ fn: process, name: process }, ...stack.map((fn) => ({ fn, name: shared.frames[fn].name }))],
+    })).filter((run) => run.isSample);
   });
 }
 
@@ -134,7 +135,8 @@ test("Shift+drag chooses a second range; nodes know both sides", async () => {
     const [now, was] = sides.map((rows) => sum(rows.filter(({ stack }) => stack.some((f) => f.name === name))));
     const nodes = await page.evaluate((wanted) => window.pyrometer.nodes(wanted)
       .map((id) => window.pyrometer.node(id)), name);
-    expectEqual([nodes[0].total, nodes[0].before], [now, was], name);
+    const together = (of) => nodes.reduce((total, node) => total + of(node), 0);
+    expectEqual([together(({ total }) => total), together(({ before }) => before)], [now, was], name);
   }
   expect((await text("#legend")).includes("more than before"), await text("#legend"));
   await keepPicture(page, "time-compared");
@@ -217,16 +219,24 @@ test("the chart: a thread's stacks in the order of time", async () => {
     await page.locator("#lane").selectOption({ index: lane });
     if (/^MainThread/.test(name)) continue; // there are two of that name
     const of = runs.filter(({ thread }) => name.startsWith(thread === "?" ? "(no name)" : thread.split("\n")[0]));
-    const wanted = [];
+    const wanted = [], processes = new Set();
     let at = 0;
     for (const run of of) {
       if (run.from > at) wanted.push(["", run.from - at]);
       at = run.to;
-      if (wanted.at(-1)?.[0] === run.stack[0].name) wanted.at(-1)[1] += run.to - run.from;
-      else wanted.push([run.stack[0].name, run.to - run.from]);
+      const [process, root] = run.stack;
+      processes.add(process.name);
+      if (wanted.at(-1)?.[0] === root.name) wanted.at(-1)[1] += run.to - run.from;
+      else wanted.push([root.name, run.to - run.from]);
     }
     if (at < buckets * 1e6) wanted.push(["", buckets * 1e6 - at]);
-    const boxes = await page.evaluate(() => window.pyrometer.children(0).map((id) => window.pyrometer.node(id)));
+    const [levels, boxes] = await page.evaluate(() => {
+      const { children, node } = window.pyrometer;
+      const tops = children(0), inside = (id) => (children(id).length ? children(id) : [id]); // a gap is empty
+      return [tops, tops.flatMap(inside)].map((ids) => ids.map((id) => node(id)));
+    });
+    const named = new Set(levels.map((level) => level.name).filter(Boolean));
+    expectEqual(Array.from(named), Array.from(processes), `${name}: its process`);
     expectEqual(boxes.map((box) => [box.name, box.total]), wanted, name);
   }
   await page.locator("#lane").selectOption({ index: 0 });
