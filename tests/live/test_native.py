@@ -234,7 +234,7 @@ def killed_while_it_looks(work, interpreter):
     """Killed at any moment, the profiler leaves all threads running."""
     target = work.target(interpreter, "native.py", "sorting")
     chance = random.Random(7)
-    for kill in range(200 if LONG else 40):
+    for kill in range(1000 if LONG else 40):
         profiler = work.profiler("attach", "--native", "-q", "-r", "10khz", target.pid)
         profiler.wait_until_it_samples()
         time.sleep(chance.uniform(0, 0.005))
