@@ -30,8 +30,8 @@ void census_identify(const struct layout *layout, const struct view *fields,
 static void check_identity(struct slot *slot, struct raw_thread *raw) {
     raw->is_new = raw->is_new || slot->serial != raw->serial;
     if (raw->is_new) {
+        slots_begin_anew(slot);
         slot->serial = raw->serial;
-        slot->is_skipped = false;
     }
     raw->is_skipped = slot->is_skipped;
 }

@@ -340,21 +340,27 @@ static bool is_known_bottom(const struct chains *chains, struct slot *slot, uint
     return is_one || (may_be_other && *bottom_place(slot, at) == at);
 }
 
+/* Whether several frames may take turns in being the oldest one: those of greenlets; and up
+ * to 3.10, where frames lie anywhere, those of whatever C code calls. From 3.11 on the oldest one
+ * lies at the start of the data stack. */
+static bool has_many_bottoms(const struct chains *chains) {
+    return chains->has_greenlets || chains->layout->frame_chain == FRAME_CHAIN_OBJECTS;
+}
+
 /* A frame that was left while we looked may have no caller any more, and looks like the oldest one
- * then. Which is the oldest frame hardly ever changes: another one must have stood still, in more
- * than one look, for a frame may come and go at the beat of ours, and the old one must not have
- * been seen meanwhile, unless there are several. What one look sees again and again counts once. */
+ * then. Which is the oldest frame hardly ever changes: another one must have stood still, and more
+ * than once, for a frame may come and go at the beat of ours. Where there is but one, what one look
+ * sees again and again counts once, and the old one must not have been seen meanwhile. */
 static bool is_bottom(const struct chains *chains, struct slot *slot,
                       const struct raw_frame *oldest) {
+    bool has_many = has_many_bottoms(chains);
     if (is_known_bottom(chains, slot, oldest->at)) {
-        bool may_take_turns =
-            chains->has_greenlets || chains->layout->frame_chain == FRAME_CHAIN_OBJECTS;
-        slot->bottom_votes = may_take_turns ? slot->bottom_votes : 0;
+        slot->bottom_votes = has_many ? slot->bottom_votes : 0;
         return true;
     }
     slot->bottom_votes = oldest->at == slot->next_bottom ? slot->bottom_votes : 0;
     slot->bottom_votes += oldest->is_alive && !slot->has_voted;
-    slot->has_voted |= oldest->is_alive && !chains->has_greenlets;
+    slot->has_voted |= oldest->is_alive && !has_many;
     slot->next_bottom = oldest->at;
     slot->doubts = DOUBT_LOOKS;
     slot->doubt_depth = 0;

@@ -1,6 +1,7 @@
 #include "target-runtime/slots.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "profiler/base/arena.h"
 
@@ -84,6 +85,18 @@ static size_t slot_new(struct slots *slots, struct remote state) {
         slots->index[index_at(slots, state.addr)] = number + 1;
     }
     return number;
+}
+
+void slots_begin_anew(struct slot *slot) {
+    links_clear(&slot->links);
+    memset(slot->bottoms, 0, sizeof slot->bottoms);
+    slot->bottom = 0;
+    slot->next_bottom = 0;
+    slot->bottom_votes = 0;
+    slot->top_count = 0;
+    slot->is_skipped = false;
+    slot->doubts = DOUBT_LOOKS;
+    slot->doubt_depth = 0;
 }
 
 /* The order of threads hardly changes, so it is nearly always the next one after the last that was

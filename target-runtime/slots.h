@@ -90,6 +90,9 @@ void slots_deinit(struct slots *slots);
 /* The number of the slot of the thread state at that address, a new one if it has none: pointers to
  * slots are then no longer valid. `*cursor` is 0 at the start of a look and belongs to this. */
 size_t slots_find(struct slots *slots, uint64_t state, size_t *cursor, bool *is_new_out);
+/* The thread state of that slot is another thread's now: of the old one only where its frames were
+ * foreseen is kept. */
+void slots_begin_anew(struct slot *slot);
 /* The thread of that slot is the next one in the order of this look. */
 void slots_note_order(struct slots *slots, size_t number);
 /* The order of this look becomes that of the last; slots of threads that are gone are free. */
